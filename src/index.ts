@@ -1,0 +1,16 @@
+/**
+ * lakewright: rows, Arrow batches and files become a Delta table of Hive-partitioned Parquet, and every load is
+ * all-or-nothing.
+ *
+ *     await using orders = await openTable('s3://lake/orders', { partitionBy: ['dt'] })
+ *     const receipt = await orders.replace(csv('dumps/2026-11-20.csv.gz'))
+ */
+export { type ErrorCode, exitCodes, isLakeError, LakeError } from './errors.js'
+export type { CommitSummary } from './maintain/history.js'
+export type { VerifyProblem, VerifyReport } from './maintain/verify.js'
+export type { QueryOptions, QueryResult } from './read/query.js'
+export { type FileSummary, type PartitionSummary, parseTableUrl, type TableSummary, toJsonValue } from './read/index.js'
+export type { ColumnInfo, LoadMode, PartitionPlan, Receipt } from './receipt.js'
+export type { LoadSettings, Progress, Scope, ScopeValue, TableSettings } from './settings.js'
+export { arrow, csv, files, json, type LoadInput, ndjson, parquet } from './source/open.js'
+export { openTable, Table } from './table.js'

@@ -1,0 +1,263 @@
+/**
+ * One load, top to bottom. Read this first.
+ *
+ *   base ─► input ─► plan ⇄ rows ─► staged files ─► commit ─► publish
+ *
+ * Until the commit's conditional PUT nobody sees anything of it, and every failure before that leaves the table as it was.
+ */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pLimit from 'p-limit'
+import { openDuckDB } from './engine/duckdb.js'
+import type { Engine } from './engine/port.js'
+import { LakeError } from './errors.js'
+import { land, type Rejected, receiptFor } from './land.js'
+import type { AddFile, Snapshot } from './manifest/actions.js'
+import { readSnapshot } from './manifest/log.js'
+import { assertWritable } from './manifest/protocol.js'
+import { scopeConstants } from './partition/scope.js'
+import { append } from './plan/append.js'
+import type { Plan, PlanContext, Verdict } from './plan/port.js'
+import { overwrite, replace } from './plan/replace.js'
+import { withWidening } from './plan/widen.js'
+import type { LoadMode, Receipt } from './receipt.js'
+import { agree, type Remembered } from './remembered.js'
+import type { Runtime } from './runtime.js'
+import type { LoadSettings, Progress, TableSettings } from './settings.js'
+import { parseAnyScope, type Shape, shapeLoad } from './shape.js'
+import { type LoadInput, openInput } from './source/open.js'
+import type { Input } from './source/port.js'
+import { createExecutor, type Executor, type LocalFile } from './stage/execute.js'
+import { fingerprintName } from './stage/fingerprint.js'
+import { rejectedKey, stagingFolder } from './store/keys.js'
+import type { Store } from './store/port.js'
+
+const plans: Record<LoadMode, Plan> = { append, replace, overwrite }
+
+export interface LoadContext {
+  store: Store
+  runtime: Runtime
+  table: TableSettings
+  settings: LoadSettings
+  mode: LoadMode
+  signal: AbortSignal | undefined
+}
+
+/** All that one load holds while it runs. */
+export interface Load extends LoadContext {
+  txnId: string
+  startedMs: number
+  remembered: Remembered
+  engine: Engine
+  /** On this machine; removed at the end, whatever happens. */
+  spoolFolder: string
+}
+
+export async function runLoad(ctx: LoadContext, inputs: LoadInput): Promise<Receipt> {
+  const startedMs = ctx.runtime.now()
+  const txnId = ctx.runtime.uuid()
+  const base = await readSnapshot(ctx.store, { signal: ctx.signal, runtime: ctx.runtime })
+  refuseMissingTable(ctx, base)
+  if (base) assertWritable(base, ctx.mode)
+  const remembered = agree(base, ctx.table, ctx.settings, startsAnew(ctx))
+  if (!ctx.settings.dryRun) await ctx.store.probe({ signal: ctx.signal })
+
+  const spoolFolder = await makeSpoolFolder(ctx, txnId)
+  try {
+    const engine = await openDuckDB({ ...engineUse(ctx), spillFolder: join(spoolFolder, 'spill') })
+    try {
+      const load: Load = { ...ctx, txnId, startedMs, remembered, engine, spoolFolder }
+      return await loadInto(load, base, inputs)
+    } finally {
+      await engine.close()
+    }
+  } finally {
+    await rm(spoolFolder, { recursive: true, force: true })
+  }
+}
+
+async function loadInto(load: Load, base: Snapshot | undefined, inputs: LoadInput): Promise<Receipt> {
+  const input = await openInput(inputs, load.settings, {
+    engine: load.engine,
+    runtime: load.runtime,
+    spoolFolder: join(load.spoolFolder, 'input'),
+    ...(base && !startsAnew(load) ? { tableSchema: base.metadata.schema } : {}),
+    evolve: load.settings.schema === 'evolve',
+    onReject: load.settings.onReject ?? 'fail',
+    ...scopeConstantsOf(load, base),
+    required: [...load.remembered.partitionBy, ...load.remembered.key],
+    store: load.table.store ?? {},
+    signal: load.signal,
+    onProgress: (progress) => report(load, { stage: 'read', ...progress }),
+  })
+  try {
+    const planned = await planUntilProven(load, base, input)
+    const rejected = await stageRejected(load, input)
+    if (load.settings.dryRun) return receiptFor('planned', load, planned, rejected)
+    return await land(load, planned, rejected)
+  } finally {
+    await input.close()
+  }
+}
+
+export interface Planned {
+  base: Snapshot | undefined
+  input: Input
+  shape: Shape
+  verdict: Verdict
+  executor: Executor
+  /** The same load on another base: what is staged already is not staged again. */
+  planAgain(base: Snapshot | undefined): Promise<Planned>
+}
+
+/** Types of text are proposed and then proved by the first pass over the rows: a proof that fails widens them. */
+async function planUntilProven(load: Load, base: Snapshot | undefined, input: Input): Promise<Planned> {
+  for (;;) {
+    try {
+      return await planOn(load, base, input)
+    } catch (error) {
+      if (!(await input.refine(error))) throw error
+    }
+  }
+}
+
+async function planOn(load: Load, base: Snapshot | undefined, input: Input): Promise<Planned> {
+  const shape = shapeLoad(load, base, input, startsAnew(load))
+  await load.engine.run(`CREATE OR REPLACE TEMP VIEW ${inputName} AS ${shape.select}`, { signal: load.signal })
+  const columns = fingerprintColumns(shape)
+  const fingerprint = { of: fingerprintName(load.engine.id, columns), columns }
+  const executor = createExecutor({
+    engine: load.engine,
+    txnId: load.txnId,
+    schema: shape.schema,
+    partitionBy: shape.partitionBy,
+    sortBy: load.remembered.sortBy,
+    targetFileBytes: load.remembered.targetFileBytes,
+    fingerprint,
+    spoolFolder: load.spoolFolder,
+    replayable: input.replayable,
+    nextNumber: counter(),
+    signal: load.signal,
+    onStaged: (progress) => report(load, { stage: 'stage', ...progress }),
+    localFiles: (files, needed) => localFiles(load, files, needed),
+  })
+
+  async function planAgain(newBase: Snapshot | undefined): Promise<Planned> {
+    const again = shapeLoad(load, newBase, input, startsAnew(load))
+    // Files staged for other columns do not fit: the rows are read once more.
+    if (again.select !== shape.select) return await planOn(load, newBase, input)
+    const plan = withWidening(plans[load.mode], again.widened)
+    const verdict = await drive(plan(planContext(load, newBase, again, fingerprint)), executor)
+    return { base: newBase, input, shape: again, verdict, executor, planAgain }
+  }
+  return await planAgain(base)
+}
+
+const inputName = 'lw_input'
+
+function planContext(
+  load: Load,
+  base: Snapshot | undefined,
+  shape: Shape,
+  fingerprint: PlanContext['fingerprint'],
+): PlanContext {
+  return {
+    base,
+    schema: shape.schema,
+    partitionBy: shape.partitionBy,
+    key: shape.key,
+    loadColumns: shape.loadColumns,
+    fingerprint,
+    rearranged: startsAnew(load),
+    input: { name: inputName, schema: shape.schema },
+    ...(shape.scope ? { scope: shape.scope } : {}),
+  }
+}
+
+/** Step a plan from ask to ask until its verdict. */
+async function drive(plan: ReturnType<Plan>, executor: Executor): Promise<Verdict> {
+  let step = plan.next()
+  while (!step.done) step = plan.next(await executor.answer(step.value))
+  return step.value
+}
+
+/** An overwrite that replaces the schema has nothing in common with the table before but its history. */
+export function startsAnew({ mode, settings }: Pick<LoadContext, 'mode' | 'settings'>): boolean {
+  return mode === 'overwrite' && settings.schema === 'replace'
+}
+
+/** Rows that did not fit, with the reason and where they came from, as a file of their own. */
+async function stageRejected(load: Load, input: Input): Promise<Rejected | undefined> {
+  if (input.rejects === undefined) return undefined
+  const folder = join(load.spoolFolder, 'rejected')
+  await mkdir(folder, { recursive: true })
+  const [file] = await load.engine.copy(input.rejects, { folder, partitionBy: [], fieldIds: {}, name: 'rejected', signal: load.signal })
+  if (file === undefined || file.rows === 0) return undefined
+  return { rows: file.rows, key: rejectedKey(load.txnId), file: { path: file.path, sizeBytes: file.sizeBytes } }
+}
+
+function engineUse({ settings, table }: LoadContext): { memory?: string; threads?: number } {
+  const memory = settings.memory ?? table.memory
+  const threads = settings.threads ?? table.threads
+  return { ...(memory ? { memory } : {}), ...(threads ? { threads } : {}) }
+}
+
+/** Below the table itself where the store can take files over from there, and the load is not just asked what it would do. */
+async function makeSpoolFolder(ctx: LoadContext, txnId: string): Promise<string> {
+  const own = ctx.settings.dryRun ? undefined : await ctx.store.spoolFolder(stagingFolder(ctx.settings.loadId ?? txnId))
+  if (own === undefined) return await mkdtemp(join(ctx.table.tempFolder ?? tmpdir(), 'lakewright-'))
+  const folder = join(own, txnId)
+  await mkdir(folder, { recursive: true })
+  return folder
+}
+
+async function localFiles(load: Load, files: AddFile[], _columns: string[]): Promise<LocalFile[]> {
+  const folder = join(load.spoolFolder, 'old')
+  await mkdir(folder, { recursive: true })
+  const limit = pLimit(fetchesAtOnce)
+  return await Promise.all(
+    files.map((file, i) =>
+      limit(async () => {
+        const here = load.store.localPath(file.key)
+        if (here !== undefined) return { ...file, path: here }
+        const path = join(folder, `${i}.parquet`)
+        await load.store.fetch(file.key, path, { signal: load.signal })
+        return { ...file, path }
+      }),
+    ),
+  )
+}
+const fetchesAtOnce = 16
+
+function fingerprintColumns({ schema, partitionBy, loadColumns }: Shape): Shape['schema'] {
+  return schema.filter(({ name }) => !partitionBy.includes(name) && !loadColumns.includes(name))
+}
+
+function refuseMissingTable(ctx: LoadContext, base: Snapshot | undefined): void {
+  if (base !== undefined || (ctx.settings.create ?? ctx.table.create ?? true)) return
+  throw new LakeError('invalid', 'there is no table here', {
+    table: ctx.store.url,
+    fix: 'Check the address, or leave --no-create out to make the table.',
+  })
+}
+
+/** Columns that the scope fixes to one value: a file of that partition need not repeat it. */
+function scopeConstantsOf(load: Load, base: Snapshot | undefined): { scopeConstants?: Record<string, string> } {
+  const { scope } = load.settings
+  if (scope === undefined) return {}
+  // Before the table exists its columns have no types yet: their constants are text, to be typed like any other.
+  const partitionBy = base?.metadata.partitionBy ?? load.remembered.partitionBy
+  const schema = base?.metadata.schema ?? partitionBy.map((name) => ({ name, type: { kind: 'varchar' as const }, nullable: true }))
+  return { scopeConstants: scopeConstants(parseAnyScope(scope, schema, partitionBy)) }
+}
+
+export function report(load: LoadContext, progress: Progress): void {
+  load.settings.onProgress?.(progress)
+  load.table.onProgress?.(progress)
+}
+
+function counter(): () => number {
+  let next = 0
+  return () => next++
+}

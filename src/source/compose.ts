@@ -1,0 +1,157 @@
+/**
+ * The load's SELECT out of its parts and columns: one branch per part, united by position, every value proved on its way.
+ *
+ *   SELECT CASE WHEN c0 IS NULL THEN NULL WHEN <c0 is a bigint> THEN CAST(c0 AS BIGINT) ELSE error(…) END AS "id", c1 AS "city"
+ *   FROM (SELECT "id" AS c0, "city" AS c1 FROM (SELECT … FROM read_csv(…)))
+ *   UNION ALL …
+ *
+ * Without places and diversion nothing else is in it, so that the engine scans in parallel.
+ */
+import { quoteIdent, quoteText } from '../engine/sql.js'
+import { LakeError } from '../errors.js'
+import { toSql } from '../schema/duckdb.js'
+import { misfitSql } from '../schema/misfit.js'
+import { typeName } from '../schema/names.js'
+import type { LakeType } from '../schema/types.js'
+import { type Candidate, type Column, typeNow } from './columns.js'
+import { fit } from './fit.js'
+import type { Part } from './part.js'
+
+export interface Composition {
+  parts: readonly Part[]
+  columns: readonly Column[]
+  divert: boolean
+}
+
+export function composeSelect({ parts, columns, divert }: Composition, places: boolean): string {
+  if (parts.length === 0) return emptySelect(columns, places)
+  const branches = parts.map((part, index) => {
+    const values = columns.map((column, c) => `${valueSql(column, index, `c${c}`, part, places)} AS ${quoteIdent(column.name)}`)
+    if (places) values.push('__lw_file', '__lw_row')
+    const where = divert ? keepSql(columns, index) : undefined
+    return `SELECT ${values.join(', ')} FROM ${sourceSql(part, columns, index, places)}${where === undefined ? '' : ` WHERE ${where}`}`
+  })
+  return branches.join('\nUNION ALL ')
+}
+
+/** The rows that `composeSelect` leaves out with `divert`: `__lw_file, __lw_row, __lw_reason, __lw_raw`. */
+export function composeRejects({ parts, columns }: Composition): string {
+  const branches = parts.flatMap((part, index) => {
+    const unread = part.rejects === undefined ? [] : [part.rejects]
+    const keep = keepSql(columns, index)
+    if (keep === undefined) return unread
+    const raw = columns.flatMap((column, c) =>
+      column.sources[index] === undefined ? [] : [`${quoteText(column.name)}: c${c}`],
+    )
+    const misfits =
+      `SELECT __lw_file, __lw_row, ${reasonSql(columns, index)} AS __lw_reason, CAST(to_json({${raw.join(', ')}}) AS VARCHAR) AS __lw_raw ` +
+      `FROM ${sourceSql(part, columns, index, true)} WHERE NOT (${keep})`
+    return [misfits, ...unread]
+  })
+  if (branches.length === 0)
+    return `SELECT CAST(NULL AS VARCHAR) AS __lw_file, CAST(NULL AS BIGINT) AS __lw_row, CAST(NULL AS VARCHAR) AS __lw_reason, CAST(NULL AS VARCHAR) AS __lw_raw WHERE false`
+  return branches.join('\nUNION ALL ')
+}
+
+/**
+ * One row that says which candidates hold all values of the part: `p<column>_<candidate>`.
+ * @param limit rows to look at; all of them where it is missing
+ */
+export function composeProfile({ columns, divert }: Composition, part: Part, index: number, limit?: number): string | undefined {
+  const proofs = columns.flatMap((column, c) => {
+    const source = column.sources[index]
+    if (source === undefined || column.candidates.length < 2) return []
+    return column.candidates.map((candidate, i) => `bool_and(${holdsSql(source, candidate, `c${c}`)}) AS p${c}_${i}`)
+  })
+  if (proofs.length === 0) return undefined
+  const where = divert ? keepSql(columns, index) : undefined
+  const from = sourceSql(part, columns, index, false, limit)
+  return `SELECT ${proofs.join(', ')} FROM ${from}${where === undefined ? '' : ` WHERE ${where}`}`
+}
+
+/** The rows of one part whose value does not fit the type that the column has now: `file, row, value`. */
+export function composeMisfits({ columns }: Composition, column: Column, part: Part, index: number): string | undefined {
+  const source = column.sources[index]
+  if (source === undefined) return undefined
+  const c = columns.indexOf(column)
+  const holds = holdsSql(source, column.candidates[column.at] ?? null, `c${c}`)
+  if (holds === 'true') return undefined
+  return (
+    `SELECT __lw_file AS file, __lw_row AS "row", left(CAST(c${c} AS VARCHAR), 100) AS "value" ` +
+    `FROM ${sourceSql(part, columns, index, true)} WHERE NOT (${holds})`
+  )
+}
+
+function emptySelect(columns: readonly Column[], places: boolean): string {
+  const values = columns.map((column) => `${nullOf(typeNow(column))} AS ${quoteIdent(column.name)}`)
+  if (places) values.push('CAST(NULL AS VARCHAR) AS __lw_file', 'CAST(NULL AS BIGINT) AS __lw_row')
+  return `SELECT ${values.join(', ')} WHERE false`
+}
+
+export function nullOf(type: LakeType): string {
+  return `CAST(NULL AS ${toSql(type)})`
+}
+
+function sourceSql(part: Part, columns: readonly Column[], index: number, places: boolean, limit?: number): string {
+  const values = columns.flatMap((column, c) => {
+    const source = column.sources[index]
+    return source === undefined ? [] : [`${source.sql} AS c${c}`]
+  })
+  if (places) values.unshift('__lw_file', '__lw_row')
+  if (values.length === 0) values.push('1')
+  const scan = places ? part.scanWithPlaces : part.scan
+  const limited = limit === undefined ? `(${scan})` : `(SELECT * FROM (${scan}) LIMIT ${limit})`
+  return `(SELECT ${values.join(', ')} FROM ${limited})`
+}
+
+function valueSql(column: Column, index: number, x: string, part: Part, places: boolean): string {
+  const source = column.sources[index]
+  const candidate = column.candidates[column.at] ?? null
+  if (source === undefined) return nullOf(typeNow(column))
+  const place = places ? `{'file': __lw_file, 'row': __lw_row}` : undefined
+  const misfit = misfitSql({ column: column.name, type: candidate === null ? 'null' : typeName(candidate) }, x, place)
+  if (candidate === null) return `CASE WHEN ${x} IS NULL THEN CAST(NULL AS VARCHAR) ELSE ${misfit} END`
+  const fitted = fit(source.type, candidate, x)
+  if (fitted === undefined)
+    throw new LakeError('invalid', 'the type of the column cannot become the one that is wanted', {
+      file: part.label,
+      column: column.name,
+      type: typeName(source.type),
+      wanted: typeName(candidate),
+      fix: 'Convert the column with `--derive`, or declare another type.',
+    })
+  if (fitted.proof === undefined) return fitted.value
+  return `CASE WHEN ${x} IS NULL THEN NULL WHEN ${fitted.proof} THEN ${fitted.value} ELSE ${misfit} END`
+}
+
+function holdsSql(source: { type: LakeType }, candidate: Candidate, x: string): string {
+  if (candidate === null) return `${x} IS NULL`
+  const fitted = fit(source.type, candidate, x)
+  if (fitted === undefined) return 'false'
+  if (fitted.proof === undefined || candidate.kind === 'varchar') return 'true'
+  return `(${x} IS NULL OR ${fitted.proof})`
+}
+
+/** Whether the row fits the types that are not inferred. */
+function keepSql(columns: readonly Column[], index: number): string | undefined {
+  const proofs = fixedProofs(columns, index).map(({ holds }) => `coalesce(${holds}, false)`)
+  return proofs.length === 0 ? undefined : proofs.join(' AND ')
+}
+
+function reasonSql(columns: readonly Column[], index: number): string {
+  const reasons = fixedProofs(columns, index).map(({ column, holds, x }) => {
+    const what = quoteText(`column ${column.name} is no ${typeName(typeNow(column))}: `)
+    return `CASE WHEN NOT coalesce(${holds}, false) THEN ${what} || left(CAST(${x} AS VARCHAR), 100) END`
+  })
+  return `concat_ws('; ', ${reasons.join(', ')})`
+}
+
+function fixedProofs(columns: readonly Column[], index: number): { column: Column; holds: string; x: string }[] {
+  return columns.flatMap((column, c) => {
+    const source = column.sources[index]
+    if (source === undefined || column.candidates.length !== 1) return []
+    const x = `c${c}`
+    const holds = holdsSql(source, column.candidates[0] ?? null, x)
+    return holds === 'true' ? [] : [{ column, holds, x }]
+  })
+}

@@ -1,0 +1,94 @@
+/**
+ * A part made of files that one of DuckDB's readers scans. Values from the folders' names (`dt=2026-11-20/`) come in as text
+ * columns that the files themselves do not have.
+ */
+import { quoteIdent } from '../engine/sql.js'
+import { quoteText } from '../schema/quote.js'
+import { foldName } from '../schema/names.js'
+import type { Part, PartColumn } from './part.js'
+
+export interface FilePartSettings {
+  files: readonly LocalFile[]
+  columns: PartColumn[]
+  /** The table function over these files, e.g. `read_parquet([…])`, with the file's path as one more column if asked for. */
+  reader(files: readonly LocalFile[], pathColumn?: string): string
+  rename: Record<string, string>
+  rejects?: string
+  explain?: Part['explain']
+}
+
+/** A file on this machine. */
+export interface LocalFile {
+  path: string
+  /** As the user knows it. */
+  name: string
+  /** Values of Hive folders above it; null for the default partition. */
+  folders: Record<string, string | null>
+}
+
+export function filePart(settings: FilePartSettings): Part {
+  const { files, columns, reader, rename, rejects, explain } = settings
+  const own = new Set(columns.map((column) => foldName(column.name)))
+  const folders = Object.keys(files[0]?.folders ?? {}).filter((name) => !own.has(foldName(name)))
+  const names = columns.map((column) => quoteIdent(column.name))
+  const select = (of: readonly LocalFile[], places: string[]): string => {
+    const values = folders.map((name) => `${folderValue(of[0]?.folders[name])} AS ${quoteIdent(name)}`)
+    return `SELECT ${[...places, ...names, ...values].join(', ')} FROM ${reader(of)}`
+  }
+  const withPlaces = files.map((file) =>
+    select([file], [`${quoteText(file.name)} AS __lw_file`, 'row_number() OVER () AS __lw_row']),
+  )
+  return {
+    columns: [...columns, ...folders.map(folderColumn)],
+    scan: scanOf(),
+    scanWithPlaces: withPlaces.join(' UNION ALL '),
+    replayable: true,
+    label: files[0]?.name ?? '',
+    rename,
+    ...(rejects === undefined ? {} : { rejects }),
+    ...(explain === undefined ? {} : { explain }),
+  }
+
+  function scanOf(): string {
+    const groups = groupByFolders(files, folders)
+    // A scan per folder costs more than a join once there are many.
+    if (groups.length <= 8) return groups.map((group) => select(group, [])).join(' UNION ALL ')
+    const values = files.map((file) => `(${[quoteText(file.path), ...folders.map((name) => folderValue(file.folders[name]))].join(', ')})`)
+    const joined = [...names.map((name) => `s.${name}`), ...folders.map((name, i) => `h.v${i} AS ${quoteIdent(name)}`)]
+    return (
+      `SELECT ${joined.join(', ')} FROM ${reader(files, '__lw_path')} s ` +
+      `JOIN (VALUES ${values.join(', ')}) h(p, ${folders.map((_, i) => `v${i}`).join(', ')}) ON h.p = s.__lw_path`
+    )
+  }
+}
+
+function folderColumn(name: string): PartColumn {
+  return { name, kind: 'untyped', type: { kind: 'varchar' }, sql: quoteIdent(name) }
+}
+
+function folderValue(value: string | null | undefined): string {
+  return value === null || value === undefined ? 'CAST(NULL AS VARCHAR)' : quoteText(value)
+}
+
+function groupByFolders(files: readonly LocalFile[], folders: string[]): LocalFile[][] {
+  const groups = new Map<string, LocalFile[]>()
+  for (const file of files) {
+    const id = JSON.stringify(folders.map((name) => file.folders[name] ?? null))
+    const group = groups.get(id)
+    if (group === undefined) groups.set(id, [file])
+    else group.push(file)
+  }
+  return [...groups.values()]
+}
+
+/** Files whose parts can be one: same columns, same folders' names. */
+export function groupBy<T extends { file: LocalFile }>(items: readonly T[], key: (item: T) => unknown): T[][] {
+  const groups = new Map<string, T[]>()
+  for (const item of items) {
+    const id = JSON.stringify([key(item), Object.keys(item.file.folders)])
+    const group = groups.get(id)
+    if (group === undefined) groups.set(id, [item])
+    else group.push(item)
+  }
+  return [...groups.values()]
+}

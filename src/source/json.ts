@@ -1,0 +1,248 @@
+/**
+ * JSON files as parts. One pass over the bytes in JavaScript proves them and learns their shape over all rows
+ * (`json-shape.ts`); then DuckDB reads them with exactly those types. The file itself is read where it is plain NDJSON and
+ * nothing is to be changed, else a copy in the spool folder:
+ *
+ *   .json (an array, or objects one after the other)   one object per line
+ *   numbers asked for as decimal or varchar            in quotes, so that no digit is lost
+ *   rows that are diverted                             left out, and kept in a file of their own
+ */
+import { createReadStream, createWriteStream } from 'node:fs'
+import { once } from 'node:events'
+import { finished } from 'node:stream/promises'
+import type { WriteStream } from 'node:fs'
+import type { Engine } from '../engine/port.js'
+import { quoteGlobFree, quoteIdent, quotePath, quoteText } from '../engine/sql.js'
+import { LakeError } from '../errors.js'
+import { toSql } from '../schema/duckdb.js'
+import type { Field } from '../schema/types.js'
+import { filePart, type LocalFile } from './file-part.js'
+import type { Compression, SourceOptions } from './files.js'
+import { jsonDocuments } from './json-documents.js'
+import { fieldsOfShape, JsonProblem, newShape, NumberProblem, ShapeReader } from './json-shape.js'
+import type { Part } from './part.js'
+import { assertWholeZstd, canDecompress, decompress, isUtf8, type Spool, transcode } from './spool.js'
+
+export async function openJson(
+  files: readonly (LocalFile & { compression: Compression })[],
+  options: SourceOptions,
+  ctx: JsonContext,
+): Promise<Part[]> {
+  const reader = new ShapeReader(newShape(), ctx.quoteNumbersOf)
+  const scanned: ScannedFile[] = []
+  for (const file of files) scanned.push(await scanFile(file, options, reader, ctx))
+  const fields = fieldsIn(reader, scanned)
+  if (fields.length === 0) return []
+  const longest = Math.max(...scanned.map((file) => file.longestBytes))
+  const groups = new Map<string, ScannedFile[]>()
+  for (const file of scanned) {
+    const id = JSON.stringify(Object.keys(file.folders))
+    groups.set(id, [...(groups.get(id) ?? []), file])
+  }
+  return [...groups.values()].map((group) => jsonPart(group, fields, longest, options))
+}
+
+export interface JsonContext {
+  engine: Engine
+  spool: Spool
+  format: 'json' | 'ndjson'
+  divert: boolean
+  /** Names (folded) of columns whose numbers are read as text, because a decimal or text is wanted. */
+  quoteNumbersOf: ReadonlySet<string>
+}
+
+interface ScannedFile extends LocalFile {
+  longestBytes: number
+  rejects: string | undefined
+}
+
+function jsonPart(files: ScannedFile[], fields: Field[], longest: number, options: SourceOptions): Part {
+  const columns = fields.map(({ name, type }) => `${quoteText(name)}: ${quoteText(toSql(type))}`).join(', ')
+  const rejected = files.flatMap((file) => (file.rejects === undefined ? [] : [file.rejects]))
+  return filePart({
+    files,
+    columns: fields.map(({ name, type }) => ({ name, kind: 'typed', type, sql: quoteIdent(name) })),
+    reader: (of, pathColumn) =>
+      `read_json([${of.map((file) => quoteGlobFree(file.path)).join(', ')}], format='newline_delimited', records=true, auto_detect=false, ` +
+      `columns={${columns}}, compression='uncompressed', maximum_object_size=${Math.max(16_777_216, longest + 16)}, hive_partitioning=false${pathColumn === undefined ? '' : `, filename=${quoteText(pathColumn)}`})`,
+    rename: options.rename ?? {},
+    ...(rejected.length === 0 ? {} : { rejects: readRejects(rejected) }),
+  })
+}
+
+function readRejects(paths: string[]): string {
+  return (
+    `SELECT file AS __lw_file, "row" AS __lw_row, reason AS __lw_reason, raw AS __lw_raw FROM read_json([${paths.map(quotePath).join(', ')}], ` +
+    `format='newline_delimited', auto_detect=false, columns={file: 'VARCHAR', "row": 'BIGINT', reason: 'VARCHAR', raw: 'VARCHAR'}, maximum_object_size=1073741824)`
+  )
+}
+
+function fieldsIn(reader: ShapeReader, files: ScannedFile[]): Field[] {
+  const where = files.length === 1 ? { file: files[0]?.name } : {}
+  try {
+    return fieldsOfShape(reader.root, '')
+  } catch (error) {
+    if (!(error instanceof NumberProblem)) throw error
+    const { path, notBigint, notDouble } = error
+    throw new LakeError('invalid', 'numbers of the column fit neither bigint nor, exactly, double', {
+      ...where,
+      column: path,
+      row: notDouble.row,
+      value: notDouble.text.slice(0, 100),
+      ...(notBigint.row === notDouble.row ? {} : { besides: notBigint.text.slice(0, 100) }),
+      fix: `Declare what it shall be, e.g. \`--types "${path}=decimal(38,10)"\` or \`--types "${path}=varchar"\`.`,
+    })
+  }
+}
+
+async function scanFile(
+  file: LocalFile & { compression: Compression },
+  options: SourceOptions,
+  reader: ShapeReader,
+  ctx: JsonContext,
+): Promise<ScannedFile> {
+  const path = await plainPath(file, options, ctx)
+  const asItIs = ctx.format === 'ndjson' && !ctx.divert && ctx.quoteNumbersOf.size === 0 && !(await hasMark(path))
+  const copy = asItIs ? undefined : new LineFile(ctx.spool.path('.ndjson'))
+  const rejected = ctx.divert ? new LineFile(ctx.spool.path('.rejects.ndjson')) : undefined
+  let row = 0
+  let longestBytes = 0
+  const documents = jsonDocuments(createReadStream(path, { highWaterMark: 1 << 20 }), ctx.format)
+  for await (const { bytes, start, end } of located(documents, file, () => row + 1)) {
+    row++
+    longestBytes = Math.max(longestBytes, end - start)
+    try {
+      if (rejected !== undefined) assertReadable(bytes, start, end)
+      reader.read(bytes, start, end, row)
+    } catch (error) {
+      if (!(error instanceof JsonProblem)) throw error
+      if (rejected === undefined) throw brokenRow(error, file, row)
+      const raw = bytes.subarray(start, end).toString('utf8')
+      await rejected.write(Buffer.from(JSON.stringify({ file: file.name, row, reason: error.message, raw: asJson(raw) })))
+      continue
+    }
+    if (copy !== undefined) await copy.write(oneLine(bytes, start, end, reader.quotedRanges))
+  }
+  await copy?.close()
+  await rejected?.close()
+  return { ...file, path: copy?.path ?? path, longestBytes, rejects: rejected?.path }
+}
+
+/** What is wrong between the documents, with its place. */
+async function* located<T>(documents: AsyncIterable<T>, file: LocalFile, row: () => number): AsyncGenerator<T> {
+  try {
+    yield* documents
+  } catch (error) {
+    throw error instanceof JsonProblem ? brokenRow(error, file, row()) : error
+  }
+}
+
+/** What is diverted must not leave half of its columns behind: look before merging. */
+function assertReadable(bytes: Buffer, start: number, end: number): void {
+  try {
+    JSON.parse(bytes.toString('utf8', start, end))
+  } catch {
+    throw new JsonProblem('the JSON is broken')
+  }
+}
+
+function asJson(raw: string): string {
+  try {
+    JSON.parse(raw)
+    return raw
+  } catch {
+    return JSON.stringify(raw)
+  }
+}
+
+function brokenRow(problem: JsonProblem, file: LocalFile, row: number): LakeError {
+  return new LakeError('invalid', problem.message, {
+    file: file.name,
+    row,
+    fix: 'Correct the row, or divert such rows with `--on-reject divert`.',
+  })
+}
+
+async function plainPath(
+  file: LocalFile & { compression: Compression },
+  options: SourceOptions,
+  { engine, spool }: JsonContext,
+): Promise<string> {
+  let { path } = file
+  if (canDecompress(file.compression)) path = await decompress(file, file.compression, spool)
+  else {
+    await assertWholeZstd(file)
+    path = await decompressByEngine(file, engine, spool)
+  }
+  if (isUtf8(options.encoding)) return path
+  return transcode({ path, name: file.name }, options.encoding ?? 'utf-8', spool)
+}
+
+/**
+ * Line by line: JSON has no raw line breaks and no U+0001 within strings, so that nothing is lost.
+ */
+async function decompressByEngine(file: LocalFile, engine: Engine, spool: Spool): Promise<string> {
+  const to = spool.path('.plain')
+  const lines =
+    `read_csv(${quoteGlobFree(file.path)}, auto_detect=false, columns={'l': 'VARCHAR'}, delim='\u0001', quote='', escape='', header=false, ` +
+    `compression='zstd', max_line_size=33554432, buffer_size=33554432, strict_mode=false)`
+  await engine.run(
+    `COPY (SELECT l FROM ${lines}) TO ${quotePath(to)} (FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\u0001', COMPRESSION 'none')`,
+  )
+  return to
+}
+
+async function hasMark(path: string): Promise<boolean> {
+  for await (const chunk of createReadStream(path, { end: 2 })) return (chunk as Buffer).toString('hex') === 'efbbbf'
+  return false
+}
+
+function oneLine(bytes: Buffer, start: number, end: number, quoted: readonly number[]): Buffer {
+  const pieces: Buffer[] = []
+  let from = start
+  for (let i = 0; i < quoted.length; i += 2) {
+    const first = quoted[i] ?? from
+    const last = quoted[i + 1] ?? first
+    pieces.push(bytes.subarray(from, first), quote, bytes.subarray(first, last), quote)
+    from = last
+  }
+  pieces.push(bytes.subarray(from, end))
+  const line = Buffer.concat(pieces)
+  // Line breaks stand only between tokens.
+  for (let at = 0; at < line.length; at++) if (line[at] === 0x0a || line[at] === 0x0d) line[at] = 0x20
+  return line
+}
+
+const quote = Buffer.from('"')
+
+/** Lines on their way into a file, some hundred kilobytes at a time. */
+class LineFile {
+  private held: Buffer[] = []
+  private heldBytes = 0
+  private readonly stream: WriteStream
+
+  constructor(readonly path: string) {
+    this.stream = createWriteStream(path)
+  }
+
+  async write(line: Buffer): Promise<void> {
+    this.held.push(line, newline)
+    this.heldBytes += line.length + 1
+    if (this.heldBytes > 1 << 19) await this.flush()
+  }
+
+  async close(): Promise<void> {
+    await this.flush()
+    this.stream.end()
+    await finished(this.stream)
+  }
+
+  private async flush(): Promise<void> {
+    const all = Buffer.concat(this.held)
+    this.held = []
+    this.heldBytes = 0
+    if (!this.stream.write(all)) await once(this.stream, 'drain')
+  }
+}
+
+const newline = Buffer.from('\n')

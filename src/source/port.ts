@@ -1,0 +1,71 @@
+/**
+ * What a load reads, after everything that is particular to a kind of input has been dealt with: a schema and one SQL
+ * query over the engine whose columns have exactly that schema, in order. Kinds: `csv.ts`, `json.ts`, `parquet.ts`,
+ * `arrow.ts` (IPC files, batches), `rows.ts`. `open.ts` takes what users pass and returns an `Input`.
+ */
+import type { Engine } from '../engine/port.js'
+import type { Runtime } from '../runtime.js'
+import type { LakeType, Schema } from '../schema/types.js'
+
+export interface Input {
+  /** Columns as the load will have them: after `--header`, `--types`, `--rename`, `--set`, `--derive`, union of several inputs. */
+  readonly schema: Schema
+  /**
+   * A SELECT with the columns of `schema`, then, only where `provenance` was asked for, `__lw_file` (VARCHAR) and
+   * `__lw_row` (BIGINT, 1-based). Scanning it proves the types of text: a value that does not fit raises an engine error,
+   * which `refine` understands. With `divert`, misfits are left out here and come out of `rejects`.
+   */
+  readonly select: string
+  /** How the type of each column came about, for the first receipt: `declared`, `table`, `inferred`, `typed`. */
+  readonly typedBy: Record<string, 'declared' | 'table' | 'inferred' | 'typed'>
+  /** Whether `select` can be run again with the same rows. */
+  readonly replayable: boolean
+  /**
+   * After an engine error: true if the proposal of types was widened, `schema` and `select` have changed and the caller
+   * should run again; otherwise it throws the LakeError (`invalid`, naming file, row, column and the fix) that the
+   * error stands for, or answers false if the error is none of its business.
+   */
+  refine(error: unknown): Promise<boolean>
+  /** With `onReject: 'divert'`: a SELECT of `__lw_file, __lw_row, __lw_reason, __lw_raw` (JSON text of the row as read). */
+  readonly rejects?: string
+  /** Columns and how their values are told apart from what the table holds; names as the source spells them. */
+  close(): Promise<void>
+}
+
+/** Settings that say how inputs are read: the reading flags of the command line, under their TypeScript names. */
+export interface ReadingSettings {
+  format?: 'csv' | 'tsv' | 'ndjson' | 'json' | 'parquet' | 'arrow'
+  delimiter?: string
+  quote?: string
+  escape?: string
+  encoding?: string
+  skipRows?: number
+  header?: string[]
+  nullText?: string[]
+  /** SQL type by column, `*` for all others: `{ a: 'decimal(12,2)', '*': 'varchar' }`. */
+  types?: Record<string, string>
+  /** new name by old */
+  rename?: Record<string, string>
+  /** Constant columns. */
+  set?: Record<string, string | number | boolean | null>
+  /** Expression columns, e.g. `{ dt: 'date(created_at)' }`. */
+  derive?: Record<string, string>
+}
+
+export interface OpenInputContext {
+  engine: Engine
+  runtime: Runtime
+  /** Folder for transcoded, downloaded or piped-in files; removed by the caller. */
+  spoolFolder: string
+  /** The table's schema, where it exists: its types rule, and are applied to text by the grammar. */
+  tableSchema?: Schema
+  /** With `evolve`, text of a wider kind than the table's type may widen it; with `strict` it does not fit. */
+  evolve: boolean
+  onReject: 'fail' | 'divert'
+  /** Constants from a scope with `col = literal`: they supply an absent column. */
+  scopeConstants?: Record<string, string>
+  signal?: AbortSignal
+  onProgress?(progress: { bytesRead?: number; rowsRead?: number }): void
+}
+
+export type { LakeType }

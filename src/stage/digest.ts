@@ -1,0 +1,67 @@
+/**
+ * The digest of a load's content, by which a load id recognises that it was given the same rows again: whatever their
+ * order, the files they came in, or the engine's version. So it stands on md5 of a row's canonical text, not on the
+ * engine's own `hash()`; it is computed only where a load id was given.
+ *
+ *   row      name=length:text; for each column that is not null, in the order of the folded names
+ *   content  sums of both halves of the rows' md5, and the number of rows
+ */
+import { createHash } from 'node:crypto'
+import type { Engine } from '../engine/port.js'
+import { filesRelation } from '../engine/relation.js'
+import { isNested } from '../schema/names.js'
+import { quoteIdentifier, quoteText } from '../schema/quote.js'
+import type { Field, Schema } from '../schema/types.js'
+import type { StagedFile } from './port.js'
+
+export const digestAlgorithm = 'md5-rows-1'
+
+export interface DigestContext {
+  engine: Engine
+  schema: Schema
+  partitionBy: string[]
+  /** `_loaded_at` and its kind are no part of the content. */
+  loadColumns: string[]
+  signal?: AbortSignal | undefined
+}
+
+/** 32 hex digits. */
+export async function contentDigest(files: readonly StagedFile[], ctx: DigestContext): Promise<string> {
+  const halves = files.length === 0 ? ['0', '0', '0'] : await sums(files, ctx)
+  return createHash('sha256').update(halves.join(':')).digest('hex').slice(0, 32)
+}
+
+async function sums(files: readonly StagedFile[], ctx: DigestContext): Promise<string[]> {
+  const relation = filesRelation({
+    files: files.map(({ key, file, partitionValues }) => ({ key, path: file.path, partitionValues })),
+    schema: ctx.schema,
+    partitionBy: ctx.partitionBy,
+  })
+  const [row] = await ctx.engine.rows(
+    `SELECT sum(md5_number_lower(t)::HUGEINT) AS lower, sum(md5_number_upper(t)::HUGEINT) AS upper, count(*) AS n
+     FROM (SELECT ${rowText(ctx.schema, ctx.loadColumns)} AS t FROM (${relation}))`,
+    { signal: ctx.signal },
+  )
+  return [row?.['lower'], row?.['upper'], row?.['n']].map(String)
+}
+
+function rowText(schema: Schema, loadColumns: string[]): string {
+  const columns = schema
+    .filter(({ name }) => !loadColumns.includes(name))
+    .toSorted((a, b) => (a.name.toLowerCase() < b.name.toLowerCase() ? -1 : 1))
+  const parts = columns.map((field) => {
+    const text = valueText(field)
+    const name = quoteText(`${field.name.toLowerCase()}=`)
+    return `CASE WHEN ${text} IS NULL THEN '' ELSE ${name} || strlen(${text}) || ':' || ${text} || ';' END`
+  })
+  return parts.length > 0 ? parts.join(' || ') : "''"
+}
+
+function valueText({ name, type }: Field): string {
+  const column = quoteIdentifier(name)
+  if (isNested(type)) return `to_json(${column})::VARCHAR`
+  if (type.kind === 'blob') return `hex(${column})`
+  if (type.kind === 'timestamp') return `epoch_us(${column})::VARCHAR`
+  if (type.kind === 'double' || type.kind === 'float') return `(CASE WHEN ${column} = 0 THEN 0 ELSE ${column} END)::VARCHAR`
+  return `${column}::VARCHAR`
+}

@@ -1,0 +1,69 @@
+/**
+ * Answers what a plan asks. Answers about the input alone are remembered, so that planning again on another base does
+ * not stage the rows again.
+ */
+import { quoteIdentifier } from '../schema/quote.js'
+import type { AddFile, PartitionValues } from '../manifest/actions.js'
+import { filesRelation } from '../engine/relation.js'
+import { stageRows, type StagingContext } from './stage.js'
+import type { Answer, Ask, Reads, StagedFile } from './port.js'
+
+export interface ExecutorContext extends StagingContext {
+  /** The files on this machine, fetched where they are not. */
+  localFiles(files: AddFile[], columns: string[]): Promise<LocalFile[]>
+}
+
+export interface LocalFile {
+  key: string
+  path: string
+  partitionValues: PartitionValues
+  stats?: string
+}
+
+export interface Executor {
+  answer(ask: Ask): Promise<Answer>
+  /** Everything staged so far, kept or not. */
+  readonly staged: readonly StagedFile[]
+}
+
+export function createExecutor(ctx: ExecutorContext): Executor {
+  const remembered = new Map<string, Answer>()
+  const staged: StagedFile[] = []
+
+  async function answer(ask: Ask): Promise<Answer> {
+    const name = `${ask.ask}\u0000${ask.sql}`
+    const known = ask.reads === undefined ? remembered.get(name) : undefined
+    if (known) return known
+    for (const reads of ask.reads ?? []) await defineReads(ctx, reads)
+    const found = await run(ask)
+    if (ask.reads === undefined) remembered.set(name, found)
+    return found
+  }
+
+  async function run(ask: Ask): Promise<Answer> {
+    const options = { signal: ctx.signal }
+    switch (ask.ask) {
+      case 'rows':
+        return { ask: 'rows', rows: await ctx.engine.rows(ask.sql, options) }
+      case 'relation': {
+        const name = quoteIdentifier(ask.name)
+        await ctx.engine.run(`CREATE OR REPLACE TEMP TABLE ${name} AS ${ask.sql}`, options)
+        const [row] = await ctx.engine.rows(`SELECT count(*) AS n FROM ${name}`, options)
+        return { ask: 'relation', rows: Number(row?.['n'] ?? 0) }
+      }
+      case 'stage': {
+        const files = await stageRows(ask.sql, { ...ctx, replayable: ctx.replayable || ask.reads !== undefined })
+        staged.push(...files)
+        return { ask: 'stage', files }
+      }
+    }
+  }
+
+  return { answer, staged }
+}
+
+async function defineReads(ctx: ExecutorContext, { alias, files, columns }: Reads): Promise<void> {
+  const local = await ctx.localFiles(files, columns)
+  const select = filesRelation({ files: local, schema: ctx.schema, partitionBy: ctx.partitionBy, provenance: true })
+  await ctx.engine.run(`CREATE OR REPLACE TEMP VIEW ${quoteIdentifier(alias)} AS ${select}`)
+}

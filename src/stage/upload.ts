@@ -1,0 +1,68 @@
+/**
+ * Spooled files → staged in the store: still invisible, and known to the journal before their first byte goes up, so that
+ * whoever cleans up after a dead writer knows their keys and upload ids.
+ */
+import pLimit from 'p-limit'
+import type { CallOptions, Reservation, SpooledFile, Staged, Store } from '../store/port.js'
+
+export interface Upload {
+  staged: Staged[]
+  /** Journal segments written, to be deleted once the load's fate is decided. */
+  journal: string[]
+}
+
+export interface UploadContext extends CallOptions {
+  store: Store
+  /** Key prefix of this attempt's journal, without a trailing slash. */
+  folder: string
+  /** How many segments the journal has already. */
+  firstSegment: number
+  /** What the journal says about the load itself. */
+  load: { txnId: string; loadId?: string | undefined; mode: string; startedMs: number }
+  onUploaded?: (bytes: number) => void
+}
+
+/** Files per journal segment: one small object for each, written before any of them goes up. */
+const segmentFiles = 256
+const uploadsAtOnce = 16
+
+export async function uploadFiles(files: { key: string; file: SpooledFile }[], ctx: UploadContext): Promise<Upload> {
+  const upload: Upload = { staged: [], journal: [] }
+  const limit = pLimit(uploadsAtOnce)
+  for (let start = 0; start < files.length; start += segmentFiles) {
+    const segment = files.slice(start, start + segmentFiles)
+    const reservations = await ctx.store.reserve(segment, { signal: ctx.signal })
+    const number = ctx.firstSegment + upload.journal.length
+    const key = `${ctx.folder}/journal-${String(number).padStart(5, '0')}.json`
+    upload.journal.push(key)
+    await ctx.store.putDerived(key, journalSegment(ctx.load, reservations), { signal: ctx.signal })
+    const staged = segment.map(({ file }, i) =>
+      limit(async () => {
+        const done = await ctx.store.stage(reservations[i] as Reservation, file, { signal: ctx.signal })
+        ctx.onUploaded?.(file.sizeBytes)
+        return done
+      }),
+    )
+    upload.staged.push(...(await allOrFirstError(staged)))
+  }
+  return upload
+}
+
+function journalSegment(load: UploadContext['load'], reservations: Reservation[]): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify({ ...load, reservations })}\n`)
+}
+
+/** Make every staged file visible under its final key. */
+export async function promoteFiles(store: Store, staged: readonly Staged[], options: CallOptions): Promise<void> {
+  const limit = pLimit(promotionsAtOnce)
+  await allOrFirstError(staged.map((file) => limit(() => store.promote(file, options))))
+}
+const promotionsAtOnce = 32
+
+/** Waits for all, so that nothing is still under way when the caller cleans up. */
+async function allOrFirstError<T>(promises: Promise<T>[]): Promise<T[]> {
+  const settled = await Promise.allSettled(promises)
+  const failed = settled.find((one) => one.status === 'rejected')
+  if (failed) throw failed.reason
+  return settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+}

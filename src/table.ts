@@ -1,0 +1,121 @@
+/**
+ * The handle that users hold. Its methods delegate: each verb is a file of its own, loaded when it is first used.
+ */
+import type { CommitSummary } from './maintain/history.js'
+import type { VerifyOptions, VerifyReport } from './maintain/verify.js'
+import type { DdlDialect, DdlOptions } from './publish/ddl.js'
+import type { QueryOptions, QueryResult } from './read/query.js'
+import type { At, FileSummary, PartitionSummary, TableSummary } from './read/show.js'
+import type { LoadMode, Receipt } from './receipt.js'
+import { type Runtime, systemRuntime } from './runtime.js'
+import { type LoadSettings, parseLoadSettings, parseTableSettings, type TableSettings } from './settings.js'
+import type { LoadInput } from './source/open.js'
+import { openStore } from './store/open.js'
+import type { Store } from './store/port.js'
+
+/**
+ * Open a table, which need not exist yet: the first load makes it.
+ *
+ * @param url `s3://bucket/prefix`, `file:///path` or a path
+ * @throws LakeError invalid: a setting or an address that cannot be; unavailable: the store does not answer
+ */
+export async function openTable(url: string, settings: TableSettings = {}): Promise<Table> {
+  const parsed = parseTableSettings(settings)
+  const runtime: Runtime = { ...systemRuntime, ...parsed.components?.runtime }
+  const store = parsed.components?.store ?? (await openStore(url, parsed.store, runtime))
+  return new Table(store, parsed, runtime)
+}
+
+export class Table implements AsyncDisposable {
+  /** As users write it, without a trailing slash. */
+  readonly url: string
+
+  /** @internal `openTable` makes tables. */
+  constructor(
+    private readonly store: Store,
+    private readonly settings: TableSettings,
+    private readonly runtime: Runtime,
+  ) {
+    this.url = store.url
+  }
+
+  /** New rows beside the old ones; the same load id twice adds once. */
+  append(input: LoadInput, settings: LoadSettings = {}): Promise<Receipt> {
+    return this.load('append', input, settings)
+  }
+
+  /** Each partition that occurs in the input is replaced; with a `scope` that part of the table becomes exactly the input. */
+  replace(input: LoadInput, settings: LoadSettings = {}): Promise<Receipt> {
+    return this.load('replace', input, settings)
+  }
+
+  /** The table becomes exactly these rows; the version before stays readable. */
+  overwrite(input: LoadInput, settings: LoadSettings = {}): Promise<Receipt> {
+    return this.load('overwrite', input, settings)
+  }
+
+  /** SQL over the table, which is the view `t`, at its newest or a named version. */
+  async query(sql: string, options: QueryOptions = {}): Promise<QueryResult> {
+    const { query } = await import('./read/query.js')
+    return query(this.reading(), sql, options)
+  }
+
+  /** Columns, partitioning, key and totals. Reads the manifest only. */
+  async snapshot(at: At = {}): Promise<TableSummary> {
+    const { showTable } = await import('./read/show.js')
+    return showTable(this.reading(), at)
+  }
+
+  async partitions(at: At = {}): Promise<PartitionSummary[]> {
+    const { showPartitions } = await import('./read/show.js')
+    return showPartitions(this.reading(), at)
+  }
+
+  async files(at: At = {}): Promise<FileSummary[]> {
+    const { showFiles } = await import('./read/show.js')
+    return showFiles(this.reading(), at)
+  }
+
+  /** Newest first. */
+  async history(options: { limit?: number } = {}): Promise<CommitSummary[]> {
+    const { history } = await import('./maintain/history.js')
+    return history(this.reading(), options)
+  }
+
+  /** Is every referenced file there and what the manifest says? `deep` reads the rows too. */
+  async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    const { verify } = await import('./maintain/verify.js')
+    return verify(this.reading(), options)
+  }
+
+  /** Change settings that the table remembers; see `docs/modes.md`. */
+  async set(settings: Record<string, string>): Promise<{ version: number; settings: Record<string, string> }> {
+    const { set } = await import('./maintain/set.js')
+    return set(this.reading(), settings)
+  }
+
+  /** The statement that makes this table known to another engine. */
+  async ddl(dialect: DdlDialect, options: DdlOptions & At = {}): Promise<string> {
+    const { ddl } = await import('./publish/ddl.js')
+    return ddl(this.reading(), dialect, options)
+  }
+
+  async close(): Promise<void> {
+    await this.store.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  private async load(mode: LoadMode, input: LoadInput, settings: LoadSettings): Promise<Receipt> {
+    const parsed = parseLoadSettings(mode, settings)
+    const { runLoad } = await import('./load.js')
+    const signal = parsed.signal ?? this.settings.signal
+    return runLoad({ store: this.store, runtime: this.runtime, table: this.settings, settings: parsed, mode, signal }, input)
+  }
+
+  private reading(): { store: Store; runtime: Runtime; settings: TableSettings } {
+    return { store: this.store, runtime: this.runtime, settings: this.settings }
+  }
+}
