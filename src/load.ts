@@ -26,6 +26,7 @@ import { agree, type Remembered } from './remembered.js'
 import type { Runtime } from './runtime.js'
 import type { LoadSettings, Progress, TableSettings } from './settings.js'
 import { parseAnyScope, type Shape, shapeLoad } from './shape.js'
+import { isFileSource } from './source/files.js'
 import { type LoadInput, openInput } from './source/open.js'
 import type { Input } from './source/port.js'
 import { createExecutor, type Executor, type LocalFile } from './stage/execute.js'
@@ -54,7 +55,7 @@ export interface Load extends LoadContext {
   spoolFolder: string
 }
 
-export async function runLoad(ctx: LoadContext, inputs: LoadInput): Promise<Receipt> {
+export async function runLoad(ctx: LoadContext, inputs: LoadInput | LoadInput[]): Promise<Receipt> {
   const startedMs = ctx.runtime.now()
   const txnId = ctx.runtime.uuid()
   const base = await readSnapshot(ctx.store, { signal: ctx.signal, runtime: ctx.runtime })
@@ -77,11 +78,13 @@ export async function runLoad(ctx: LoadContext, inputs: LoadInput): Promise<Rece
   }
 }
 
-async function loadInto(load: Load, base: Snapshot | undefined, inputs: LoadInput): Promise<Receipt> {
-  const input = await openInput(inputs, load.settings, {
+async function loadInto(load: Load, base: Snapshot | undefined, inputs: LoadInput | LoadInput[]): Promise<Receipt> {
+  const inputFolder = join(load.spoolFolder, 'input')
+  await mkdir(inputFolder, { recursive: true })
+  const input = await openInput(listOf(inputs), load.settings, {
     engine: load.engine,
     runtime: load.runtime,
-    spoolFolder: join(load.spoolFolder, 'input'),
+    spoolFolder: inputFolder,
     ...(base && !startsAnew(load) ? { tableSchema: base.metadata.schema } : {}),
     evolve: load.settings.schema === 'evolve',
     onReject: load.settings.onReject ?? 'fail',
@@ -232,6 +235,13 @@ const fetchesAtOnce = 16
 
 function fingerprintColumns({ schema, partitionBy, loadColumns }: Shape): Shape['schema'] {
   return schema.filter(({ name }) => !partitionBy.includes(name) && !loadColumns.includes(name))
+}
+
+/** Several file sources are several inputs; an array of anything else is one input, of rows or batches. */
+function listOf(inputs: LoadInput | LoadInput[]): LoadInput[] {
+  if (!Array.isArray(inputs)) return [inputs as LoadInput]
+  const several = inputs.length > 0 && inputs.every((one) => isFileSource(one) || typeof one === 'string' || one instanceof URL)
+  return several ? (inputs as LoadInput[]) : [inputs as LoadInput]
 }
 
 function refuseMissingTable(ctx: LoadContext, base: Snapshot | undefined): void {

@@ -38,7 +38,7 @@ export interface Shape {
 
 export function shapeLoad(load: Load, base: Snapshot | undefined, input: Input, startsAnew: boolean): Shape {
   const before = startsAnew ? undefined : base?.metadata
-  const incoming = withLoadColumns(load, input.schema)
+  const incoming = withLoadColumns(load, input)
   const { schema, widened, added } = merged(load, before, incoming)
   const partitionBy = resolvePartitionBy(load.remembered.partitionBy, schema)
   const key = spelledAs(schema, load.remembered.key, '--key')
@@ -74,14 +74,16 @@ function merged(
   const { schema, changes } = reconcile(before.schema, others, { evolve: load.settings.schema === 'evolve' })
   return {
     schema: withFieldIds([...schema, ...own]),
-    widened: changes.widened.map((column) => (typeof column === 'string' ? column : column.name)),
+    widened: changes.widened.map(({ name }) => name),
     added: changes.added.length > 0 || own.length > 0,
   }
 }
 
-function withLoadColumns(load: Load, schema: Schema): Schema {
-  if (!load.remembered.addLoadColumns) return schema
-  const taken = schema.find(({ name }) => loadColumnNames.includes(name.toLowerCase()))
+/** Load columns are this program's to fill: the table's own are left out of what the input is compared with. */
+function withLoadColumns(load: Load, input: Input): Schema {
+  const others = input.schema.filter(({ name }) => !loadColumnNames.includes(name) || input.supplied.includes(name))
+  if (!load.remembered.addLoadColumns) return others
+  const taken = others.find(({ name }) => loadColumnNames.includes(name.toLowerCase()))
   if (taken) {
     throw new LakeError('invalid', 'the input has a column with the name of a load column', {
       column: taken.name,
@@ -92,7 +94,7 @@ function withLoadColumns(load: Load, schema: Schema): Schema {
     { name: '_loaded_at', type: { kind: 'timestamp' }, nullable: true },
     { name: '_load_id', type: { kind: 'varchar' }, nullable: true },
   ]
-  return [...schema, ...own]
+  return [...others, ...own]
 }
 
 function selectOf(load: Load, input: Input, schema: Schema): string {

@@ -40,17 +40,17 @@ export class Table implements AsyncDisposable {
   }
 
   /** New rows beside the old ones; the same load id twice adds once. */
-  append(input: LoadInput, settings: LoadSettings = {}): Promise<Receipt> {
+  append(input: LoadInput | LoadInput[], settings: LoadSettings = {}): Promise<Receipt> {
     return this.load('append', input, settings)
   }
 
   /** Each partition that occurs in the input is replaced; with a `scope` that part of the table becomes exactly the input. */
-  replace(input: LoadInput, settings: LoadSettings = {}): Promise<Receipt> {
+  replace(input: LoadInput | LoadInput[], settings: LoadSettings = {}): Promise<Receipt> {
     return this.load('replace', input, settings)
   }
 
   /** The table becomes exactly these rows; the version before stays readable. */
-  overwrite(input: LoadInput, settings: LoadSettings = {}): Promise<Receipt> {
+  overwrite(input: LoadInput | LoadInput[], settings: LoadSettings = {}): Promise<Receipt> {
     return this.load('overwrite', input, settings)
   }
 
@@ -108,7 +108,7 @@ export class Table implements AsyncDisposable {
     await this.close()
   }
 
-  private async load(mode: LoadMode, input: LoadInput, settings: LoadSettings): Promise<Receipt> {
+  private async load(mode: LoadMode, input: LoadInput | LoadInput[], settings: LoadSettings): Promise<Receipt> {
     const parsed = parseLoadSettings(mode, settings)
     const { runLoad } = await import('./load.js')
     const signal = parsed.signal ?? this.settings.signal

@@ -34,7 +34,8 @@ export function judge(mine: Footprint, theirs: Commit, before?: { files: Readonl
 }
 
 export type Judgement =
-  | { verdict: 'rebase' | 'recompute-removes' }
+  | { verdict: 'rebase' }
+  | { verdict: 'recompute-removes' }
   | { verdict: 'replan' | 'conflict' | 'drop'; winner: Winner; partitions: string[]; reason: string }
 
 export interface Winner {

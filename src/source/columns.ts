@@ -10,10 +10,10 @@
  */
 import { quoteText } from '../engine/sql.js'
 import { LakeError } from '../errors.js'
-import { inferable } from '../schema/grammar.js'
 import { assertColumnNames, findColumn, foldName, nearMiss, parseType, sameType, typeName } from '../schema/names.js'
+import { commonType } from '../schema/fit.js'
+import { inferable } from '../schema/grammar.js'
 import type { LakeType, Schema } from '../schema/types.js'
-import { reconcileTypes, unionOfTypes } from './fit.js'
 import type { Part, PartColumn } from './part.js'
 import type { OpenInputContext, ReadingSettings } from './port.js'
 
@@ -66,9 +66,9 @@ export function wantedType(
   types: DeclaredTypes,
   tableSchema: Schema | undefined,
 ): { type: LakeType; by: 'declared' | 'table' } | undefined {
+  const ofTable = tableSchema && findColumn(tableSchema, name)
   const declared = [...types.byName].find(([column]) => foldName(column) === foldName(name))?.[1]
   if (declared !== undefined) return { type: declared, by: 'declared' }
-  const ofTable = tableSchema && findColumn(tableSchema, name)
   if (ofTable !== undefined) return { type: ofTable.type, by: 'table' }
   return types.others && { type: types.others, by: 'declared' }
 }
@@ -177,6 +177,7 @@ function decideType(column: Column, types: DeclaredTypes, ctx: ColumnsContext): 
   const given = column.sources.filter((source) => source !== undefined)
   const typed = given.filter((source) => source.kind === 'typed').map((source) => source.type)
   const hasText = given.some((source) => source.kind === 'untyped')
+  if (wanted?.by === 'declared' && ofTable !== undefined) assertAgrees(column.name, wanted.type, ofTable.type, ctx.evolve)
   if (wanted !== undefined) {
     column.typedBy = wanted.by
     column.candidates = wanted.by === 'table' && ctx.evolve ? widerThan(column, wanted.type, typed, hasText) : [wanted.type]
@@ -186,20 +187,31 @@ function decideType(column: Column, types: DeclaredTypes, ctx: ColumnsContext): 
   column.typedBy = hasText ? 'inferred' : 'typed'
   if (!hasText) column.candidates = [ofTyped ?? { kind: 'varchar' }]
   else if (ofTyped === undefined) column.candidates = [null, ...inferable]
-  else column.candidates = distinct([ofTyped, ...inferable.flatMap((type) => unionOfTypes(ofTyped, type) ?? [])])
+  else column.candidates = distinct([ofTyped, ...inferable.flatMap((type) => commonType(ofTyped, type) ?? [])])
+}
+
+function assertAgrees(column: string, declared: LakeType, ofTable: LakeType, evolve: boolean): void {
+  const common = commonType(ofTable, declared)
+  if (common !== undefined && (sameType(common, ofTable) || (evolve && sameType(common, declared)))) return
+  throw new LakeError('invalid', "`--types` says another type than the table's", {
+    column,
+    declared: typeName(declared),
+    table: typeName(ofTable),
+    fix: `Leave it out${common === undefined || evolve ? '' : ', or widen the column with `--schema evolve`'}.`,
+  })
 }
 
 /** The table's type, then what the input's own values would widen it to. */
 function widerThan(column: Column, table: LakeType, typed: LakeType[], hasText: boolean): LakeType[] {
   const own = typed.reduce<LakeType | undefined>((a, b) => (a === undefined ? b : unionOrRefuse(column.name, a, b)), undefined)
   const isText = typed.every((type) => type.kind === 'varchar')
-  const first = own === undefined || isText ? table : (reconcileTypes(table, own) ?? table)
+  const first = own === undefined || isText ? table : (commonType(table, own) ?? table)
   const texts = hasText || isText ? inferable : []
-  return distinct([first, ...texts.flatMap((type) => reconcileTypes(first, type) ?? [])])
+  return distinct([first, ...texts.flatMap((type) => commonType(first, type) ?? [])])
 }
 
 function unionOrRefuse(column: string, a: LakeType, b: LakeType): LakeType {
-  const type = unionOfTypes(a, b)
+  const type = commonType(a, b)
   if (type !== undefined) return type
   throw new LakeError('invalid', 'inputs of one load have different types for a column, and none holds both', {
     column,

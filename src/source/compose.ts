@@ -26,10 +26,12 @@ export interface Composition {
 export function composeSelect({ parts, columns, divert }: Composition, places: boolean): string {
   if (parts.length === 0) return emptySelect(columns, places)
   const branches = parts.map((part, index) => {
-    const values = columns.map((column, c) => `${valueSql(column, index, `c${c}`, part, places)} AS ${quoteIdent(column.name)}`)
+    // What cannot be read again must name the row at once.
+    const near = places || !part.replayable
+    const values = columns.map((column, c) => `${valueSql(column, index, `c${c}`, part, near)} AS ${quoteIdent(column.name)}`)
     if (places) values.push('__lw_file', '__lw_row')
     const where = divert ? keepSql(columns, index) : undefined
-    return `SELECT ${values.join(', ')} FROM ${sourceSql(part, columns, index, places)}${where === undefined ? '' : ` WHERE ${where}`}`
+    return `SELECT ${values.join(', ')} FROM ${sourceSql(part, columns, index, near)}${where === undefined ? '' : ` WHERE ${where}`}`
   })
   return branches.join('\nUNION ALL ')
 }

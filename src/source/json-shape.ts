@@ -46,6 +46,12 @@ export function newShape(): Shape {
   }
 }
 
+/** Names without regard to case. */
+export interface NameSet {
+  isEmpty: boolean
+  has(name: string): boolean
+}
+
 /** What is wrong with a row. */
 export class JsonProblem extends Error {}
 
@@ -62,8 +68,8 @@ export class ShapeReader {
 
   constructor(
     readonly root: Shape,
-    /** Names (folded) of columns whose numbers are kept as text. */
-    private readonly quoteNumbersOf: ReadonlySet<string>,
+    /** Columns whose numbers are kept as text. */
+    private readonly quoteNumbersOf: NameSet,
   ) {
     root.kind = 'object'
     root.fields ??= new Map()
@@ -151,7 +157,7 @@ export class ShapeReader {
       this.at++
       this.space()
       if (isRoot && member.met === serial && !member.quoted && member.kind === undefined)
-        member.quoted = this.quoteNumbersOf.has(name().toLowerCase())
+        member.quoted = this.quoteNumbersOf.has(name())
       this.memberValue(member, name)
       this.space()
       const c = this.at < this.end ? bytes[this.at] : -1
@@ -256,7 +262,7 @@ export class ShapeReader {
   }
 
   private hex(at: number): number {
-    const digits = at + 6 <= this.end ? this.bytes.latin1Slice(at + 2, at + 6) : ''
+    const digits = at + 6 <= this.end ? this.bytes.toString('latin1', at + 2, at + 6) : ''
     if (!/^[0-9a-fA-F]{4}$/.test(digits)) throw new JsonProblem('an escape in a string is not known')
     return Number.parseInt(digits, 16)
   }
@@ -278,7 +284,7 @@ export class ShapeReader {
     const first = bytes[start] === 0x2d ? start + 1 : start
     // Up to 15 digits without sign, fraction and leading zero: fits both, and is most of what there is.
     const short = plain && length <= 15 && at > first && (bytes[first] !== 0x30 || (length === 1 && first === start))
-    if (!short) this.longNumber(shape, bytes.latin1Slice(start, at))
+    if (!short) this.longNumber(shape, bytes.toString('latin1', start, at))
     this.at = at
     if (shape.quoted) {
       this.become(shape, 'string', path)
@@ -294,7 +300,7 @@ export class ShapeReader {
   }
 
   private word(word: string): void {
-    const found = this.bytes.latin1Slice(this.at, Math.min(this.end, this.at + word.length))
+    const found = this.bytes.toString('latin1', this.at, Math.min(this.end, this.at + word.length))
     if (found !== word) throw new JsonProblem(this.broken('a value'))
     this.at += word.length
   }

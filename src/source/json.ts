@@ -19,7 +19,7 @@ import type { Field } from '../schema/types.js'
 import { filePart, type LocalFile } from './file-part.js'
 import type { Compression, SourceOptions } from './files.js'
 import { jsonDocuments } from './json-documents.js'
-import { fieldsOfShape, JsonProblem, newShape, NumberProblem, ShapeReader } from './json-shape.js'
+import { fieldsOfShape, JsonProblem, type NameSet, newShape, NumberProblem, ShapeReader } from './json-shape.js'
 import type { Part } from './part.js'
 import { assertWholeZstd, canDecompress, decompress, isUtf8, type Spool, transcode } from './spool.js'
 
@@ -47,8 +47,8 @@ export interface JsonContext {
   spool: Spool
   format: 'json' | 'ndjson'
   divert: boolean
-  /** Names (folded) of columns whose numbers are read as text, because a decimal or text is wanted. */
-  quoteNumbersOf: ReadonlySet<string>
+  /** Columns whose numbers are read as text, because a decimal or text is wanted. */
+  quoteNumbersOf: NameSet
 }
 
 interface ScannedFile extends LocalFile {
@@ -102,7 +102,7 @@ async function scanFile(
   ctx: JsonContext,
 ): Promise<ScannedFile> {
   const path = await plainPath(file, options, ctx)
-  const asItIs = ctx.format === 'ndjson' && !ctx.divert && ctx.quoteNumbersOf.size === 0 && !(await hasMark(path))
+  const asItIs = ctx.format === 'ndjson' && !ctx.divert && ctx.quoteNumbersOf.isEmpty && !(await hasMark(path))
   const copy = asItIs ? undefined : new LineFile(ctx.spool.path('.ndjson'))
   const rejected = ctx.divert ? new LineFile(ctx.spool.path('.rejects.ndjson')) : undefined
   let row = 0

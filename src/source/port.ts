@@ -6,6 +6,7 @@
 import type { Engine } from '../engine/port.js'
 import type { Runtime } from '../runtime.js'
 import type { LakeType, Schema } from '../schema/types.js'
+import type { StoreSettings } from '../store/port.js'
 
 export interface Input {
   /** Columns as the load will have them: after `--header`, `--types`, `--rename`, `--set`, `--derive`, union of several inputs. */
@@ -16,6 +17,8 @@ export interface Input {
    * which `refine` understands. With `divert`, misfits are left out here and come out of `rejects`.
    */
   readonly select: string
+  /** Names of the columns in `schema` that the input has; the table's others are null in `select`. */
+  readonly supplied: readonly string[]
   /** How the type of each column came about, for the first receipt: `declared`, `table`, `inferred`, `typed`. */
   readonly typedBy: Record<string, 'declared' | 'table' | 'inferred' | 'typed'>
   /** Whether `select` can be run again with the same rows. */
@@ -28,7 +31,6 @@ export interface Input {
   refine(error: unknown): Promise<boolean>
   /** With `onReject: 'divert'`: a SELECT of `__lw_file, __lw_row, __lw_reason, __lw_raw` (JSON text of the row as read). */
   readonly rejects?: string
-  /** Columns and how their values are told apart from what the table holds; names as the source spells them. */
   close(): Promise<void>
 }
 
@@ -64,6 +66,14 @@ export interface OpenInputContext {
   onReject: 'fail' | 'divert'
   /** Constants from a scope with `col = literal`: they supply an absent column. */
   scopeConstants?: Record<string, string>
+  /** Add `__lw_file` and `__lw_row` to `select`. Rows are then counted one after the other: slower. */
+  provenance?: boolean
+  /** Key and partition columns: the input is refused where a part of it supplies none, instead of nulls. */
+  required?: readonly string[]
+  /** How to reach what lies on a store. */
+  store?: StoreSettings
+  /** Rows from which types of text are proposed, default 20,000. The result does not depend on it. */
+  sampleRows?: number
   signal?: AbortSignal
   onProgress?(progress: { bytesRead?: number; rowsRead?: number }): void
 }

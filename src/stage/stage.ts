@@ -184,7 +184,7 @@ async function split(file: SpoolFile, ctx: StagingContext): Promise<SpoolFile[]>
 /** The second look at each file: what the footer says is there, and the fingerprint of what was read back. */
 async function describe(files: SpoolFile[], ctx: StagingContext): Promise<StagedFile[]> {
   const fingerprints = await fingerprintsOf(files, ctx)
-  const types = new Map(dataColumns(ctx).map((field) => [field.name, field.type]))
+  const columns = dataColumns(ctx)
   return files.map((file) => {
     const fingerprint = fingerprints.get(file.path)
     if (fingerprint === undefined || fingerprint.rows !== file.rows) {
@@ -200,7 +200,7 @@ async function describe(files: SpoolFile[], ctx: StagingContext): Promise<Staged
       file: { path: file.path, sizeBytes: file.sizeBytes },
       partitionValues: file.partitionValues,
       rows: file.rows,
-      stats: encodeStats({ rows: file.rows, columns: file.columns, types }),
+      stats: encodeStats(file.rows, columns, file.columns),
       fingerprint,
     }
   })

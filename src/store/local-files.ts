@@ -5,8 +5,9 @@
  * On Windows folders cannot be fsynced: safe there against a process's death, not against the power's.
  */
 import type { FileHandle } from 'node:fs/promises'
-import { dirname, join, sep } from 'node:path'
+import { basename, dirname, join, sep } from 'node:path'
 import { LakeError } from '../errors.js'
+import type { Runtime } from '../runtime.js'
 import { compareKeys } from './keys.js'
 
 export type FileSystem = typeof import('node:fs/promises')
@@ -69,7 +70,13 @@ export class Folders {
 
   /** @returns whether the folder exists; throws if a symbolic link leads it out of the root */
   async isInside(folder: string): Promise<boolean> {
-    if (this.ready.has(folder)) return true
+    const ready = this.ready.get(folder)
+    if (!ready) return this.checkRealPath(folder)
+    await ready
+    return true
+  }
+
+  private async checkRealPath(folder: string): Promise<boolean> {
     const [real, realRoot] = await Promise.all([this.realPath(folder), this.realPath(this.root)])
     if (real === undefined || realRoot === undefined) return false
     if (real === realRoot || real.startsWith(realRoot.endsWith(sep) ? realRoot : realRoot + sep)) return true
@@ -77,6 +84,18 @@ export class Folders {
       folder,
       fix: 'Replace the link by a folder, or give the table another root.',
     })
+  }
+
+  /** @returns whether it was empty, and is gone now */
+  async remove(folder: string): Promise<boolean> {
+    try {
+      await this.fs.rmdir(folder)
+      this.forget(folder)
+      return true
+    } catch (error) {
+      if (isMissing(error) || ['ENOTEMPTY', 'EEXIST', 'EBUSY'].includes(codeOf(error))) return false
+      throw error
+    }
   }
 
   private async createRoot(): Promise<void> {
@@ -91,16 +110,13 @@ export class Folders {
     await this.fs.mkdir(folder).catch((error) => {
       if (codeOf(error) !== 'EEXIST') throw error
     })
-    await this.isInside(folder)
+    await this.checkRealPath(folder)
     // Also if somebody else has just made it: their fsync may be yet to come.
     await this.sync(parent)
   }
 
   private async realPath(path: string): Promise<string | undefined> {
-    return this.fs.realpath(path).catch((error) => {
-      if (isMissing(error)) return undefined
-      throw error
-    })
+    return ifThere(this.fs.realpath(path))
   }
 }
 
@@ -142,6 +158,63 @@ async function syncFolder(fs: FileSystem, folder: string): Promise<void> {
   })
 }
 
+/** Do `work` on a file while no other process does work on it under this lock. */
+export async function withLock<T>(
+  fs: FileSystem,
+  path: string,
+  runtime: Runtime,
+  work: () => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  const lock = join(dirname(path), `${temporaryPrefix}lock-${basename(path)}`)
+  while (!(await takeLock(fs, lock))) await runtime.sleep(5 + 20 * runtime.random(), signal)
+  try {
+    return await work()
+  } finally {
+    await fs.rm(lock, { force: true })
+  }
+}
+
+/** A compare-and-set takes milliseconds; whoever holds its lock for longer is dead. */
+const lockStaleMs = 30_000
+
+async function takeLock(fs: FileSystem, lock: string): Promise<boolean> {
+  try {
+    await fs.writeFile(lock, String(process.pid), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+    const held = await ifThere(fs.stat(lock))
+    // By the machine's clock, as the file's time is.
+    if (held && Date.now() - held.mtimeMs > lockStaleMs) await fs.rm(lock, { force: true })
+    return false
+  }
+}
+
+/** Remove temporary files below `folder` that are older, and offer older folders to `emptied`. Answers how many went. */
+export async function sweepFolder(
+  fs: FileSystem,
+  folder: string,
+  oldestMs: number,
+  emptied: (folder: string) => Promise<boolean>,
+): Promise<number> {
+  const entries = (await ifThere(fs.readdir(folder, { withFileTypes: true }))) ?? []
+  let removed = 0
+  for (const entry of entries) {
+    const path = join(folder, entry.name)
+    const stats = await ifThere(fs.lstat(path))
+    const isOld = stats !== undefined && stats.mtimeMs < oldestMs
+    if (entry.isDirectory()) {
+      removed += await sweepFolder(fs, path, oldestMs, emptied)
+      if (isOld && (await emptied(path))) removed++
+    } else if (isOld && entry.name.startsWith(temporaryPrefix)) {
+      await fs.rm(path, { force: true })
+      removed++
+    }
+  }
+  return removed
+}
+
 /** Keys of the files below `folder` (a key that ends in `/`, or `''`), ascending by UTF-8 bytes. Links are not followed. */
 export async function* walk(
   fs: FileSystem,
@@ -149,10 +222,7 @@ export async function* walk(
   folder: string,
   { prefix, startAfter }: { prefix: string; startAfter: string | undefined },
 ): AsyncGenerator<string> {
-  const entries = await fs.readdir(join(root, folder), { withFileTypes: true }).catch((error) => {
-    if (isMissing(error)) return []
-    throw error
-  })
+  const entries = (await ifThere(fs.readdir(join(root, folder), { withFileTypes: true }))) ?? []
   const found = entries
     .filter((entry) => (entry.isFile() || entry.isDirectory()) && !entry.name.startsWith(temporaryPrefix))
     .map((entry) => folder + entry.name + (entry.isDirectory() ? '/' : ''))
@@ -211,6 +281,13 @@ const nameErrors = new Set(['ENAMETOOLONG', 'EINVAL', 'EILSEQ', 'ENOTDIR', 'EISD
 /** There is nothing at this path: no entry, or a file where one of its folders would be. */
 export function isMissing(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR'].includes(codeOf(error))
+}
+
+export async function ifThere<T>(answer: Promise<T>): Promise<T | undefined> {
+  return answer.catch((error) => {
+    if (isMissing(error)) return undefined
+    throw error
+  })
 }
 
 export function codeOf(error: unknown): string {

@@ -22,11 +22,14 @@ import {
   type FileSystem,
   Folders,
   fileError,
+  ifThere,
   isMissing,
+  sweepFolder,
   syncFile,
   temporaryPrefix,
   walk,
   withFile,
+  withLock,
   writeDurably,
 } from './local-files.js'
 import type {
@@ -53,8 +56,6 @@ export function openLocal(root: string, runtime: Runtime = systemRuntime, fs: Fi
 
 const statsAtOnce = 64
 const deletesAtOnce = 32
-/** A compare-and-set takes milliseconds; whoever holds its lock for longer is dead. */
-const lockStaleMs = 30_000
 
 /** By root, once they have passed: file systems do not change their mind. */
 const probed = new Map<string, Promise<void>>()
@@ -77,7 +78,7 @@ class LocalStore implements Store {
   async get(key: string, { range, signal }: GetOptions = {}): Promise<StoredObject | undefined> {
     const path = this.begin(key, signal)
     return this.naming('reading a file', path, async () => {
-      const body = await this.ifThere(
+      const body = await ifThere(
         withFile(this.fs, path, 'r', async (file) => {
           const stats = await file.stat({ bigint: true })
           if (!stats.isFile()) return undefined
@@ -100,7 +101,7 @@ class LocalStore implements Store {
   async head(key: string, { signal }: CallOptions = {}): Promise<ObjectInfo | undefined> {
     const path = this.begin(key, signal)
     return this.naming('reading a file', path, async () => {
-      const stats = await this.ifThere(this.fs.stat(path, { bigint: true }))
+      const stats = await ifThere(this.fs.stat(path, { bigint: true }))
       return stats?.isFile() ? infoOf(key, stats) : undefined
     })
   }
@@ -170,7 +171,7 @@ class LocalStore implements Store {
           this.usage.bytesWritten += body.length
           return 'written'
         }
-        return ifMatch === undefined ? await write() : await this.locked(path, signal, write)
+        return ifMatch === undefined ? await write() : await withLock(this.fs, path, this.runtime, write, signal)
       } finally {
         await this.fs.rm(temporary, { force: true })
       }
@@ -202,7 +203,7 @@ class LocalStore implements Store {
     return this.naming('staging a file', path, async () => {
       await this.folders.ensure(dirname(path))
       if (resolve(file.path) !== path) await this.takeOver(file.path, path)
-      const stats = await this.ifThere(this.fs.lstat(path))
+      const stats = await ifThere(this.fs.lstat(path))
       if (!stats?.isFile() || stats.size !== file.sizeBytes) {
         const details = { path: file.path, expectedBytes: file.sizeBytes, foundBytes: stats?.size }
         throw new LakeError('corrupt', 'a spooled file is not what was verified', details)
@@ -240,7 +241,7 @@ class LocalStore implements Store {
           signal?.throwIfAborted()
           this.usage.requests++
           await this.naming('deleting a file', path, async () => {
-            if (await this.folders.isInside(dirname(path))) await this.ifThere(this.fs.unlink(path))
+            if (await this.folders.isInside(dirname(path))) await ifThere(this.fs.unlink(path))
           })
         }),
       ),
@@ -286,14 +287,13 @@ class LocalStore implements Store {
   }
 
   async sweep({ olderThanMs, signal }: CallOptions & { olderThanMs: number }): Promise<number> {
-    const oldest = this.runtime.now() - olderThanMs
+    const oldestMs = this.runtime.now() - olderThanMs
     let removed = 0
     for (const folder of ['_delta_log', '_published', '_staging']) {
       signal?.throwIfAborted()
       const path = join(this.root, folder)
-      removed += await this.naming('sweeping a folder', path, () =>
-        this.sweepFolder(path, oldest, folder === '_staging'),
-      )
+      const emptied = (empty: string) => (folder === '_staging' ? this.folders.remove(empty) : Promise.resolve(false))
+      removed += await this.naming('sweeping a folder', path, () => sweepFolder(this.fs, path, oldestMs, emptied))
     }
     return removed
   }
@@ -335,16 +335,9 @@ class LocalStore implements Store {
     }
   }
 
-  private async ifThere<T>(answer: Promise<T>): Promise<T | undefined> {
-    return answer.catch((error) => {
-      if (isMissing(error)) return undefined
-      throw error
-    })
-  }
-
   private async statOf(key: string): Promise<ObjectInfo | undefined> {
     // It may have gone since its folder was read.
-    const stats = await this.ifThere(this.fs.lstat(join(this.root, key), { bigint: true }))
+    const stats = await ifThere(this.fs.lstat(join(this.root, key), { bigint: true }))
     return stats?.isFile() ? infoOf(key, stats) : undefined
   }
 
@@ -358,7 +351,7 @@ class LocalStore implements Store {
       if (noLinkErrors.has(code)) throw this.noLinks(cause)
       if (refusals.has(code)) throw cause
       // NFS repeats a request whose answer was lost, and meets its own link: the count tells.
-      const own = await this.ifThere(this.fs.lstat(temporary))
+      const own = await ifThere(this.fs.lstat(temporary))
       if (own?.nlink === 2) return 'linked'
       return code === 'EEXIST' ? { status: 'exists' } : { status: 'unknown', cause }
     }
@@ -430,7 +423,7 @@ class LocalStore implements Store {
       const code = codeOf(error)
       if (noLinkErrors.has(code)) throw this.noLinks(error)
       if (code !== 'EEXIST' && !isMissing(error)) throw error
-      const [source, target] = await Promise.all([from, to].map((path) => this.ifThere(this.fs.lstat(path))))
+      const [source, target] = await Promise.all([from, to].map((path) => ifThere(this.fs.lstat(path))))
       if (isPromoted(staged, source, target)) return
       if (source && !target && again) {
         this.folders.forget(dirname(to))
@@ -441,60 +434,6 @@ class LocalStore implements Store {
         restage: true,
         fix: 'Stage the file again under a new key.',
       })
-    }
-  }
-
-  /** One compare-and-set at a time, over all processes. */
-  private async locked<T>(path: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-    const lock = join(dirname(path), `${temporaryPrefix}lock-${basename(path)}`)
-    for (;;) {
-      signal?.throwIfAborted()
-      try {
-        await this.fs.writeFile(lock, String(process.pid), { flag: 'wx' })
-        break
-      } catch (error) {
-        if (codeOf(error) !== 'EEXIST') throw error
-        const held = await this.ifThere(this.fs.stat(lock))
-        if (held && Date.now() - held.mtimeMs > lockStaleMs) await this.fs.rm(lock, { force: true })
-        else await this.runtime.sleep(5 + 20 * this.runtime.random(), signal)
-      }
-    }
-    try {
-      return await work()
-    } finally {
-      await this.fs.rm(lock, { force: true })
-    }
-  }
-
-  private async sweepFolder(folder: string, oldestMs: number, dropEmpty: boolean): Promise<number> {
-    const entries = (await this.ifThere(this.fs.readdir(folder, { withFileTypes: true }))) ?? []
-    let removed = 0
-    for (const entry of entries) {
-      const path = join(folder, entry.name)
-      if (entry.isDirectory()) {
-        removed += await this.sweepFolder(path, oldestMs, dropEmpty)
-        if (dropEmpty && (await this.isOlder(path, oldestMs))) removed += await this.removeIfEmpty(path)
-      } else if (entry.name.startsWith(temporaryPrefix) && (await this.isOlder(path, oldestMs))) {
-        await this.fs.rm(path, { force: true })
-        removed++
-      }
-    }
-    return removed
-  }
-
-  private async isOlder(path: string, oldestMs: number): Promise<boolean> {
-    const stats = await this.ifThere(this.fs.lstat(path))
-    return stats !== undefined && stats.mtimeMs < oldestMs
-  }
-
-  private async removeIfEmpty(folder: string): Promise<number> {
-    try {
-      await this.fs.rmdir(folder)
-      this.folders.forget(folder)
-      return 1
-    } catch (error) {
-      if (isMissing(error) || ['ENOTEMPTY', 'EEXIST', 'EBUSY'].includes(codeOf(error))) return 0
-      throw error
     }
   }
 }

@@ -58,7 +58,7 @@ const awkward = [
 
 describe('paths', () => {
   test('a path means itself, whatever characters it has, and its key comes back', async () => {
-    const files = await Promise.all([])
+    const files: RelationFile[] = []
     for (const name of awkward) files.push(await write(`odd/${name}/f ${name}.parquet`, `SELECT 1 AS id`, { p: name }))
     const sql = filesRelation({
       files,

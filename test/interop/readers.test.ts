@@ -112,7 +112,8 @@ test('five readers give the same text for awkward types and partition values, no
   await expectAllToRead(table, rows, { version: 0 })
 }, 300_000)
 
-describe.each(inject('s3Servers'))('on $name', (s3) => {
+// Without the global set-up nothing is provided; `servers.test.ts` fails then.
+describe.each(inject('s3Servers') ?? [])('on $name', (s3) => {
   const small = { id: 'long', name: 'string', region: 'string' }
 
   test('five readers read what deltalake made and deltalake, Spark and Trino appended', async () => {
@@ -154,7 +155,7 @@ test('deltalake, Spark and Trino give the same change feed', async () => {
   }
 }, 300_000)
 
-test('five readers agree on microseconds, mixed case, map keys and deletion vectors, as far as Trino knows them', async () => {
+test('five readers agree on microseconds, mixed case and map keys, as far as Trino knows them', async () => {
   const table = join(folder, 'nested')
   const nested = {
     Id: 'long',
@@ -182,8 +183,16 @@ test('five readers agree on microseconds, mixed case, map keys and deletion vect
     ]),
     byDecimal: new Map([['1.10', new Uint8Array([1])]]),
   }
-  const properties = { 'delta.enableDeletionVectors': 'true' }
-  await reader('spark').createTable(table, nested, [row, { ...row, Id: 2n }], { properties })
-  await reader('spark').sql('delete from {t} where Id = 2', table)
+  await reader('deltalake').createTable(table, nested, [row])
   await expectAllToRead(table, [row])
+}, 300_000)
+
+test("five readers honour Spark's deletion vectors", async () => {
+  const table = join(folder, 'masked')
+  const properties = { 'delta.enableDeletionVectors': 'true' }
+  await reader('spark').createTable(table, { id: 'long' }, [{ id: 1n }, { id: 2n }], { properties })
+  await reader('spark').sql('delete from {t} where id = 2', table)
+  const history = await reader('spark').sql('describe history {t}', table)
+  expect(history.join()).toContain('["numDeletionVectorsAdded","1"]')
+  await expectAllToRead(table, [{ id: 1n }])
 }, 300_000)

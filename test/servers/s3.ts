@@ -1,6 +1,6 @@
 /** What the S3 servers of the tests have in common: who they are, how one talks to them, buckets. */
 import { randomUUID } from 'node:crypto'
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { CreateBucketCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import type { Server } from './process.js'
 
 /** All a test needs to reach an S3 server; plain data, so that it crosses from the set-up to the workers. */
@@ -27,13 +27,15 @@ export function s3Access({ name, version, endpoint, region, accessKeyId, secretA
 }
 
 /** A client of the AWS SDK for this server. */
-export function s3Client({ endpoint, region, accessKeyId, secretAccessKey }: S3Access): S3Client {
+export function s3Client(server: S3Access, settings: S3ClientConfig = {}): S3Client {
+  const { endpoint, region, accessKeyId, secretAccessKey } = server
   return new S3Client({
     endpoint,
     region,
     credentials: { accessKeyId, secretAccessKey },
     forcePathStyle: true,
     requestChecksumCalculation: 'WHEN_REQUIRED',
+    ...settings,
   })
 }
 

@@ -1,0 +1,293 @@
+/**
+ * From what users pass to one schema and one SELECT: find the files, open each by its kind, unite the parts, decide the types.
+ * What is proved while the load reads, and what happens when a proof fails, is `refine`.
+ */
+import { Readable } from 'node:stream'
+import type { RecordBatch, Table } from 'apache-arrow'
+import { quoteIdent } from '../engine/sql.js'
+import { LakeError } from '../errors.js'
+import { reconcile } from '../schema/evolve.js'
+import { misfitSql, parseMisfit } from '../schema/misfit.js'
+import { foldName, nearMiss, sameName, typeName } from '../schema/names.js'
+import type { Schema } from '../schema/types.js'
+import { type Column, parseTypes, planColumns, typeNow, wantedType } from './columns.js'
+import { type Composition, composeRejects, composeSelect, nullOf } from './compose.js'
+import { openCsv } from './csv.js'
+import { type Derived, planDerived } from './derive.js'
+import { type FileSource, files, isFileSource } from './files.js'
+import { fit } from './fit.js'
+import { inferExactly, propose } from './infer.js'
+import { openJson } from './json.js'
+import type { NameSet } from './json-shape.js'
+import { type FoundFile, locate } from './locate.js'
+import { describeMisfits } from './misfits.js'
+import { openParquet } from './parquet.js'
+import type { Part } from './part.js'
+import type { Input, OpenInputContext, ReadingSettings } from './port.js'
+import { openSpool, type Spool } from './spool.js'
+import { openArrowFile, openStream, type Rows, type StreamContext } from './stream.js'
+
+/** @throws LakeError invalid, naming file, row and column where they are known */
+export async function openInput(
+  inputs: readonly LoadInput[],
+  reading: ReadingSettings,
+  ctx: OpenInputContext,
+): Promise<Input> {
+  const id = ctx.runtime.uuid().replaceAll('-', '').slice(0, 12)
+  const opening: Opening = {
+    reading: withTypesOf(inputs, reading),
+    ctx,
+    id: `lw_${id}`,
+    spool: openSpool(ctx.spoolFolder, `in-${id}`, ctx.signal),
+    // One stream on its own is read once, as it comes.
+    replay: ctx.onReject === 'divert' || inputs.length > 1,
+    removals: [],
+  }
+  try {
+    const parts: Part[] = []
+    for (const [index, input] of inputs.entries()) parts.push(...(await openOne(input, index, opening)))
+    const columns = planColumns(parts, opening.reading, ctx)
+    const composition: Composition = { parts, columns, divert: ctx.onReject === 'divert' }
+    await propose(composition, ctx.engine, ctx.sampleRows ?? 20_000, ctx.signal)
+    assertSupplied(composition, opening)
+    const input = new OpenedInput(composition, opening)
+    await input.compose()
+    return input
+  } catch (error) {
+    await removeAll(opening)
+    throw error
+  }
+}
+
+/** A path, glob, folder or URL; a file source; a stream of bytes; rows or Arrow batches. */
+export type LoadInput = string | URL | FileSource | Readable | Rows | Table | RecordBatch
+
+interface Opening {
+  reading: ReadingSettings
+  ctx: OpenInputContext
+  id: string
+  spool: Spool
+  replay: boolean
+  removals: (() => Promise<void>)[]
+}
+
+class OpenedInput implements Input {
+  schema: Schema = []
+  select = ''
+  typedBy: Input['typedBy'] = {}
+  supplied: string[] = []
+  readonly rejects?: string
+  readonly replayable: boolean
+
+  constructor(
+    private readonly composition: Composition,
+    private readonly opening: Opening,
+  ) {
+    this.replayable = composition.parts.every((part) => part.replayable)
+    if (composition.divert) this.rejects = composeRejects(composition)
+  }
+
+  /** Schema and SELECT for the types as they are proposed now. */
+  async compose(): Promise<void> {
+    const { reading, ctx } = this.opening
+    const { columns } = this.composition
+    const { engine } = ctx
+    const provenance = ctx.provenance ?? false
+    const inner = composeSelect(this.composition, provenance)
+    const known = columns.map((column) => column.name)
+    const from = provenance ? composeSelect(this.composition, false) : inner
+    const derived = reading.derive === undefined ? [] : await planDerived(reading.derive, from, known, engine)
+    const outputs = [...columns.map(ofColumn), ...derived.map((one) => ofDerived(one, this.opening))]
+    const ordered = inTableOrder(outputs, ctx)
+    if (ordered.length === 0) throw nothingToRead()
+    const values = ordered.map(({ field, sql }) => `${sql} AS ${quoteIdent(field.name)}`)
+    if (provenance) values.push('__lw_file', '__lw_row')
+    this.schema = ordered.map(({ field }) => field)
+    this.select = `SELECT ${values.join(', ')} FROM (${inner})`
+    this.typedBy = Object.fromEntries(ordered.map(({ field, typedBy }) => [field.name, typedBy]))
+    this.supplied = ordered.filter(({ isSupplied }) => isSupplied).map(({ field }) => field.name)
+  }
+
+  async refine(error: unknown): Promise<boolean> {
+    const { engine, signal } = this.opening.ctx
+    for (const message of messagesOf(error)) {
+      const misfit = parseMisfit(message)
+      if (misfit !== undefined) {
+        const column = this.composition.columns.find(({ name }) => sameName(name, misfit.column))
+        if (column !== undefined && column.at < column.candidates.length - 1) {
+          const before = column.at
+          await inferExactly(this.composition, engine, signal)
+          if (column.at !== before) {
+            await this.compose()
+            return true
+          }
+        }
+        throw await describeMisfits(misfit, column, this.composition, engine)
+      }
+      for (const part of this.composition.parts) {
+        const explained = await part.explain?.(message)
+        if (explained !== undefined) throw explained
+      }
+    }
+    return false
+  }
+
+  async close(): Promise<void> {
+    await removeAll(this.opening)
+  }
+}
+
+async function removeAll({ removals }: Opening): Promise<void> {
+  await Promise.all(removals.splice(0).map((removal) => removal()))
+}
+
+async function openOne(input: LoadInput, index: number, opening: Opening): Promise<Part[]> {
+  const source = asFileSource(input)
+  if (source !== undefined) return openFiles(source, index, opening)
+  return [await openStream(input as Rows | Table | RecordBatch, streamContext(`${opening.id}_${index}`, opening))]
+}
+
+function asFileSource(input: LoadInput): FileSource | undefined {
+  if (isFileSource(input)) return input
+  if (typeof input === 'string' || input instanceof URL) return files(input)
+  return input instanceof Readable && !input.readableObjectMode ? files(input) : undefined
+}
+
+async function openFiles(source: FileSource, index: number, opening: Opening): Promise<Part[]> {
+  const { ctx, reading, spool } = opening
+  const options = { ...reading, ...source.options, rename: source.options.rename ?? {} }
+  const { files: found, remove } = await locate(source.from, source.format ?? reading.format, spool, ctx)
+  opening.removals.push(remove)
+  const parts: Part[] = []
+  const of = (...formats: FoundFile['format'][]): FoundFile[] => found.filter(({ format }) => formats.includes(format))
+  const divert = ctx.onReject === 'divert'
+  const { engine } = ctx
+  for (const format of ['csv', 'tsv'] as const)
+    if (of(format).length > 0)
+      parts.push(...(await openCsv(of(format), options, { engine, spool, format, divert, id: `${opening.id}_${index}_${format}` })))
+  for (const format of ['ndjson', 'json'] as const)
+    if (of(format).length > 0)
+      parts.push(
+        ...(await openJson(of(format), options, { engine, spool, format, divert, quoteNumbersOf: numbersAsText(options, opening) })),
+      )
+  if (of('parquet').length > 0) parts.push(...(await openParquet(of('parquet'), options, ctx)))
+  for (const [n, file] of of('arrow').entries())
+    parts.push(await openArrowFile(file, options, streamContext(`${opening.id}_${index}_${n}`, opening)))
+  return parts
+}
+
+function streamContext(name: string, { ctx, reading, replay, removals }: Opening): StreamContext {
+  removals.push(async () => {
+    await ctx.engine.run(`DROP TABLE IF EXISTS ${quoteIdent(`${name}_held`)}`).catch(() => undefined)
+  })
+  const oldNames = new Map(Object.entries(reading.rename ?? {}).map(([from, to]) => [foldName(to), from]))
+  const spelled = (name: string): string => oldNames.get(foldName(name)) ?? name
+  const made = new Set([...Object.keys(reading.set ?? {}), ...Object.keys(reading.derive ?? {})].map(foldName))
+  const types = Object.entries(reading.types ?? {}).filter(([column]) => !made.has(foldName(column)))
+  // With `evolve` the rows' own types may widen the table's.
+  const tableSchema = ctx.evolve ? undefined : ctx.tableSchema?.map((field) => ({ ...field, name: spelled(field.name) }))
+  return {
+    engine: ctx.engine,
+    name,
+    types: Object.fromEntries(types.map(([column, type]) => [spelled(column), type])),
+    tableSchema,
+    replay,
+    signal: ctx.signal,
+  }
+}
+
+/** JSON columns, by their names in the file, that shall be decimal or text: digits beyond a double's must survive. */
+function numbersAsText(options: ReadingSettings, { reading, ctx }: Opening): NameSet {
+  const types = parseTypes(reading.types ?? {})
+  const rename = new Map(Object.entries({ ...reading.rename, ...options.rename }).map(([from, to]) => [foldName(from), to]))
+  return {
+    isEmpty: types.byName.size === 0 && types.others === undefined && ctx.tableSchema === undefined,
+    has: (name) => {
+      const kind = wantedType(rename.get(foldName(name)) ?? name, types, ctx.tableSchema)?.type.kind
+      return kind === 'decimal' || kind === 'varchar'
+    },
+  }
+}
+
+/** Sources may bring types, constants and expressions of their own; they hold for the whole load. */
+function withTypesOf(inputs: readonly LoadInput[], reading: ReadingSettings): ReadingSettings {
+  const merged = { ...reading }
+  for (const { options } of inputs.filter(isFileSource)) {
+    if (options.types !== undefined) merged.types = { ...options.types, ...merged.types }
+    if (options.set !== undefined) merged.set = { ...options.set, ...merged.set }
+    if (options.derive !== undefined) merged.derive = { ...options.derive, ...merged.derive }
+  }
+  return merged
+}
+
+/** A column of `select`. */
+interface Output {
+  field: Schema[number]
+  sql: string
+  typedBy: Input['typedBy'][string]
+  isSupplied: boolean
+}
+
+function ofColumn(column: Column): Output {
+  return {
+    field: { name: column.name, type: typeNow(column), nullable: true },
+    sql: quoteIdent(column.name),
+    typedBy: column.typedBy,
+    isSupplied: true,
+  }
+}
+
+function ofDerived({ name, type, sql }: Derived, { reading, ctx }: Opening): Output {
+  const wanted = wantedType(name, parseTypes(reading.types ?? {}), ctx.tableSchema)
+  if (wanted === undefined) return { field: { name, type, nullable: true }, sql, typedBy: 'typed', isSupplied: true }
+  const fitted = fit(type, wanted.type, sql)
+  if (fitted === undefined)
+    throw new LakeError('invalid', 'the derived column has another type than is wanted', {
+      column: name,
+      type: typeName(type),
+      wanted: typeName(wanted.type),
+      fix: 'Cast the expression.',
+    })
+  const proven =
+    fitted.proof === undefined
+      ? fitted.value
+      : `CASE WHEN ${sql} IS NULL THEN NULL WHEN ${fitted.proof} THEN ${fitted.value} ELSE ${misfitSql({ column: name, type: typeName(wanted.type) }, sql)} END`
+  return { field: { name, type: wanted.type, nullable: true }, sql: proven, typedBy: wanted.by, isSupplied: true }
+}
+
+function inTableOrder(outputs: Output[], { tableSchema, evolve }: OpenInputContext): Output[] {
+  if (tableSchema === undefined) return outputs
+  const { schema } = reconcile(tableSchema, outputs.map(({ field }) => field), { evolve })
+  return schema.map((field): Output => {
+    const output = outputs.find((one) => sameName(one.field.name, field.name))
+    if (output === undefined) return { field, sql: nullOf(field.type), typedBy: 'table', isSupplied: false }
+    const fitted = fit(output.field.type, field.type, output.sql)
+    return { ...output, field, sql: fitted?.value ?? output.sql }
+  })
+}
+
+/** A key or partition column that is absent would be null in every row. */
+function assertSupplied({ parts, columns }: Composition, { ctx, reading }: Opening): void {
+  for (const name of ctx.required ?? []) {
+    if (Object.keys(reading.derive ?? {}).some((one) => sameName(one, name))) continue
+    const column = columns.find((one) => sameName(one.name, name))
+    const without = parts.find((_, index) => column?.sources[index] === undefined)
+    if (without === undefined) continue
+    const near = nearMiss(name, columns.map((one) => one.name))
+    throw new LakeError('invalid', 'nothing supplies a column that partitions or identifies rows', {
+      file: without.label,
+      column: name,
+      fix: `${near === undefined ? '' : `Did you mean \`${near}\`? `}Supply it with \`--set "${name}=…"\`, \`--derive "${name}=…"\` or \`--rename\`.`,
+    })
+  }
+}
+
+function nothingToRead(): LakeError {
+  return new LakeError('invalid', 'the input is empty: it has no rows and no columns', {
+    fix: 'Name the columns with `--header`, or create the table with an input that has some.',
+  })
+}
+
+function* messagesOf(error: unknown): Generator<string> {
+  for (let one = error; one instanceof Error; one = one.cause) yield one.message
+}

@@ -1,0 +1,147 @@
+/**
+ * Rows and Arrow batches as parts: they go through the engine's `feed`, which pulls a synchronous source while the load
+ * scans it, once, and holds an asynchronous one.
+ */
+import { open } from 'node:fs/promises'
+import type { RecordBatch, Table } from 'apache-arrow'
+import type { BatchStream, Engine } from '../engine/port.js'
+import { quoteIdent, quoteText } from '../engine/sql.js'
+import { isLakeError, LakeError } from '../errors.js'
+import { assertColumnNames, nearMiss, sameName } from '../schema/names.js'
+import type { Schema } from '../schema/types.js'
+import { noSuchColumn } from './columns.js'
+import type { LocalFile } from './file-part.js'
+import type { SourceOptions } from './files.js'
+import type { Part } from './part.js'
+
+export type Rows = Iterable<unknown> | AsyncIterable<unknown>
+
+export interface StreamContext {
+  engine: Engine
+  /** Unique within the engine. */
+  name: string
+  /** SQL types by column, as the rows spell it; `*` for all others. */
+  types: Record<string, string>
+  /** The table's, where its types rule. */
+  tableSchema: Schema | undefined
+  /** Whether the rows are needed more than once. */
+  replay: boolean
+  signal: AbortSignal | undefined
+}
+
+/** Arrays, iterables and asynchronous iterables of objects, Arrow batches or tables; one Arrow table, one batch. */
+export async function openStream(input: Rows | Table | RecordBatch, ctx: StreamContext): Promise<Part> {
+  if (isArrow(input)) return arrowPart(input, ctx, 'the batches')
+  const { first, all } = await peek(input as Rows)
+  if (isArrow(first)) return arrowPart(all, ctx, 'the batches')
+  if (typeof first === 'object' && first !== null) assertNoSlip(Object.keys(ctx.types), Object.keys(first))
+  const { rowsToBatches } = await import('./rows.js')
+  const known = ctx.tableSchema === undefined ? {} : { schema: ctx.tableSchema }
+  return fedPart(await rowsToBatches(all, { types: ctx.types, ...known }), ctx, 'the rows')
+}
+
+/** Arrow IPC, file or stream format, batch by batch. */
+export async function openArrowFile(file: LocalFile, options: SourceOptions, ctx: StreamContext): Promise<Part> {
+  const { RecordBatchReader } = await import('apache-arrow')
+  const handle = await open(file.path)
+  try {
+    const reader = await RecordBatchReader.from(handle)
+    await reader.open()
+    const part = await arrowPart(reader, ctx, file.name)
+    return { ...part, rename: options.rename ?? {} }
+  } catch (error) {
+    if (isLakeError(error)) throw error
+    throw arrowProblem(error, file)
+  } finally {
+    await handle.close().catch(() => undefined)
+  }
+}
+
+async function arrowPart(input: unknown, ctx: StreamContext, label: string): Promise<Part> {
+  const { arrowBatches } = await import('./arrow.js')
+  return fedPart(await arrowBatches(input as never), ctx, label)
+}
+
+async function fedPart(
+  { schema, batches }: { schema: Schema; batches: BatchStream },
+  ctx: StreamContext,
+  label: string,
+): Promise<Part> {
+  const names = schema.map((field) => field.name)
+  assertColumnNames(names, { file: label })
+  const fed = await ctx.engine.feed(ctx.name, schema, batches, {
+    rowNumber: '__lw_row',
+    ...(ctx.signal === undefined ? {} : { signal: ctx.signal }),
+  })
+  let relation = quoteIdent(fed.name)
+  let { replayable } = fed
+  if (ctx.replay && !replayable) {
+    const held = quoteIdent(`${ctx.name}_held`)
+    await ctx.engine.run(`CREATE TABLE ${held} AS SELECT * FROM ${relation}`)
+    relation = held
+    replayable = true
+  }
+  const columns = names.map(quoteIdent).join(', ')
+  return {
+    columns: schema.map(({ name, type }) => ({ name, kind: 'typed', type, sql: quoteIdent(name) })),
+    scan: `SELECT ${columns} FROM ${relation}`,
+    scanWithPlaces: `SELECT ${quoteText(label)} AS __lw_file, __lw_row, ${columns} FROM ${relation}`,
+    replayable,
+    label,
+    rename: {},
+  }
+}
+
+async function peek(rows: Rows): Promise<{ first: unknown; all: Rows }> {
+  if (Array.isArray(rows)) return { first: rows[0], all: rows }
+  if (Symbol.iterator in rows) {
+    const iterator = rows[Symbol.iterator]()
+    const first = iterator.next()
+    return { first: first.value, all: resumed(first, iterator) }
+  }
+  if (Symbol.asyncIterator in rows) {
+    const iterator = rows[Symbol.asyncIterator]()
+    const first = await iterator.next()
+    return { first: first.value, all: resumedAsync(first, iterator) }
+  }
+  throw new LakeError('invalid', 'the input is neither a file nor rows', {
+    fix: 'Pass a path, `csv(…)` and the like, an array, an iterable or an Arrow table.',
+  })
+}
+
+function* resumed(first: IteratorResult<unknown>, rest: Iterator<unknown>): Generator<unknown> {
+  for (let next = first; next.done !== true; next = rest.next()) yield next.value
+}
+
+async function* resumedAsync(first: IteratorResult<unknown>, rest: AsyncIterator<unknown>): AsyncGenerator<unknown> {
+  for (let next = first; next.done !== true; next = await rest.next()) yield next.value
+}
+
+/** A type may name a column that comes with a later row, but hardly one that is a letter off. */
+function assertNoSlip(named: string[], known: string[]): void {
+  for (const name of named)
+    if (name !== '*' && !known.some((one) => sameName(one, name)) && nearMiss(name, known) !== undefined)
+      throw noSuchColumn('`types` names a column that the first row does not have', name, known)
+}
+
+/** By what Arrow objects have: two copies of the package may be loaded. */
+function isArrow(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || !('schema' in value) || !('numRows' in value)) return false
+  const { schema } = value as { schema: unknown }
+  return typeof schema === 'object' && schema !== null && 'fields' in schema && 'metadata' in schema
+}
+
+function arrowProblem(error: unknown, file: LocalFile): LakeError {
+  const message = error instanceof Error ? error.message : String(error)
+  if (/compress|codec/i.test(message))
+    return new LakeError('unsupported', 'the Arrow file has compressed buffers', {
+      file: file.name,
+      fix: 'Write it without compression, or as Parquet.',
+      cause: error,
+    })
+  return new LakeError('invalid', `the Arrow file is cut short, damaged or none (${message.split('\n', 1)[0] ?? ''})`, {
+    file: file.name,
+    fix: 'Write the file again.',
+    cause: error,
+  })
+}

@@ -1,0 +1,13 @@
+/** Foreign readers and writers: deltalake, Polars, DuckDB's delta extension, Spark and Trino on tables of ours. */
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/interop/**/*.test.ts'],
+    globalSetup: 'test/servers/global-setup.ts',
+    testTimeout: 300_000,
+    hookTimeout: 1_800_000,
+    // Spark and Trino want the machine for themselves.
+    fileParallelism: false,
+  },
+})
