@@ -119,7 +119,8 @@ const tableShape = z.strictObject({
       region: z.string().optional(),
       forcePathStyle: z.boolean().optional(),
       credentials: z
-        .strictObject({ accessKeyId: z.string(), secretAccessKey: z.string(), sessionToken: z.string().optional() })
+        // Credentials from the SDK carry members of its own; they are dropped.
+        .object({ accessKeyId: z.string(), secretAccessKey: z.string(), sessionToken: z.string().optional() })
         .optional(),
       requestTimeoutMs: z.int().min(1).optional(),
     })

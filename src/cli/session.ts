@@ -2,6 +2,7 @@
  * One run of the command line: whether it answers in JSON, and the signal that Ctrl-C aborts. The first SIGINT (or
  * SIGTERM) asks the verb to stop and clean up, the second ends the process at once.
  */
+import { setMaxListeners } from 'node:events'
 import { constants } from 'node:os'
 import { LakeError } from '../errors.js'
 import type { TableSettings } from '../index.js'
@@ -25,6 +26,8 @@ export interface TableName {
 
 export function openSession(json: boolean): Session {
   const controller = new AbortController()
+  // Every request under way listens; that many are no leak.
+  setMaxListeners(0, controller.signal)
   const session: Session = { json, signal: controller.signal, exitCode: 0 }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {

@@ -63,7 +63,7 @@ export function mapColumn(arrow: Arrow, values: readonly (Record<string, string 
     }
     return keys.length
   })
-  const entries = structColumn(arrow, keys.length, undefined, [
+  const entries = structColumn(arrow, keys.length, [
     { name: 'key', data: textColumn(arrow, keys), required: true },
     { name: 'value', data: textColumn(arrow, items) },
   ])
@@ -80,21 +80,36 @@ export function listColumn(arrow: Arrow, values: readonly (readonly string[] | A
   return arrow.makeData({ type, length: values.length, ...validity(values), valueOffsets, child })
 }
 
-/** @param present where the struct itself is not null; undefined for everywhere */
-export function structColumn(
-  arrow: Arrow,
-  length: number,
-  present: readonly unknown[] | undefined,
-  columns: readonly (Column & { required?: boolean })[],
-): ColumnData {
+/** No row of it is null. */
+export function structColumn(arrow: Arrow, length: number, columns: readonly StructColumn[]): ColumnData {
   const fields = columns.map(({ name, data, required }) => new arrow.Field(name, data.type, required !== true))
-  return arrow.makeData({
-    type: new arrow.Struct(fields),
-    length,
-    ...(present === undefined ? { nullCount: 0 } : validity(present)),
-    children: columns.map(({ data }) => data),
-  })
+  const children = columns.map(({ data }) => data)
+  return arrow.makeData({ type: new arrow.Struct(fields), length, nullCount: 0, children })
 }
+
+/** Nothing but nulls, of any of the types above. */
+export function nullColumn(arrow: Arrow, type: DataType, length: number): ColumnData {
+  const nulls = { length, nullCount: length, nullBitmap: new Uint8Array((length + 7) >> 3) }
+  const { DataType } = arrow
+  if (DataType.isUtf8(type))
+    return arrow.makeData({ type, ...nulls, valueOffsets: new Int32Array(length + 1), data: new Uint8Array(0) })
+  if (DataType.isMap(type) || DataType.isList(type)) {
+    const child = nullColumn(arrow, type.children[0]?.type ?? new arrow.Utf8(), 0) as never
+    const valueOffsets = new Int32Array(length + 1)
+    if (DataType.isMap(type)) return arrow.makeData({ type, ...nulls, valueOffsets, child })
+    return arrow.makeData({ type, ...nulls, valueOffsets, child })
+  }
+  if (DataType.isStruct(type)) {
+    const children = type.children.map((field) => nullColumn(arrow, field.type, length))
+    return arrow.makeData({ type, ...nulls, children })
+  }
+  if (DataType.isBool(type)) return arrow.makeData({ type, ...nulls, data: new Uint8Array((length + 7) >> 3) })
+  if (DataType.isInt(type) && type.bitWidth === 64)
+    return arrow.makeData({ type: new arrow.Int64(), ...nulls, data: new BigInt64Array(length) })
+  return arrow.makeData({ type: new arrow.Int32(), ...nulls, data: new Int32Array(length) })
+}
+
+type StructColumn = Column & { required?: boolean }
 
 /** The columns of a struct column of one batch, one by one. */
 export interface StructReader {
@@ -109,6 +124,26 @@ export function readStruct(arrow: Arrow, batch: RecordBatch, name: string): Stru
   return { has: (row) => vector.isValid(row), column: (child) => vector.getChild(child) ?? undefined }
 }
 
+/** A reader of one text per row. A column that is all ASCII is decoded once and cut, which is five times faster. */
+export function readTexts(arrow: Arrow, vector: Vector | undefined): (row: number) => string | undefined {
+  const data = vector?.data[0]
+  if (vector === undefined || data === undefined) return () => undefined
+  const slow = (row: number) => vector.get(row) ?? undefined
+  if (!arrow.DataType.isUtf8(data.type) || vector.data.length !== 1) return slow
+  const offsets: Int32Array = data.valueOffsets
+  const [start, end] = [offsets[0] ?? 0, offsets[data.length] ?? 0]
+  if (end - start > largestText) return slow
+  const bytes: Uint8Array = data.values
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8', start, end)
+  if (all.length !== end - start) return slow
+  const cut = (row: number) => all.slice((offsets[row] ?? 0) - start, (offsets[row + 1] ?? 0) - start)
+  if (data.nullCount === 0) return cut
+  return (row) => (vector.isValid(row) ? cut(row) : undefined)
+}
+
+/** Far below the longest string that V8 makes. */
+const largestText = 64 * 1024 * 1024
+
 /** A reader of one map of texts per row; undefined if the column is none. */
 export function readMaps(
   arrow: Arrow,
@@ -119,14 +154,14 @@ export function readMaps(
   const [keyData, valueData] = entries?.children ?? []
   if (vector === undefined || data === undefined || keyData === undefined || valueData === undefined) return undefined
   if (!arrow.DataType.isMap(data.type)) return undefined
-  const keys = new arrow.Vector([keyData])
-  const values = new arrow.Vector([valueData])
+  const keys = readTexts(arrow, new arrow.Vector([keyData]))
+  const values = readTexts(arrow, new arrow.Vector([valueData]))
   const offsets = data.valueOffsets
   return (row) => {
     if (!vector.isValid(row)) return undefined
     const map: Record<string, string | null> = {}
     const end = offsets[row + 1] ?? 0
-    for (let i = offsets[row] ?? 0; i < end; i++) map[String(keys.get(i))] = values.get(i)
+    for (let i = offsets[row] ?? 0; i < end; i++) map[keys(i) ?? ''] = values(i) ?? null
     return map
   }
 }

@@ -6,7 +6,7 @@
 import type { RecordBatch, Vector } from 'apache-arrow'
 import { LakeError } from '../errors.js'
 import type { PartitionValues } from './actions.js'
-import { type Arrow, plain, readMaps, readStruct } from './arrow-columns.js'
+import { type Arrow, plain, readMaps, readStruct, readTexts } from './arrow-columns.js'
 import type { Replay } from './change.js'
 import { loadCodec } from './encode-checkpoint.js'
 import {
@@ -16,6 +16,7 @@ import {
   protocolShape,
   toAdd,
   toMetadata,
+  toProtocol,
   toRemove,
   toTxn,
   txnShape,
@@ -45,7 +46,7 @@ export async function decodeCheckpoint(body: Uint8Array, key: string, into: Repl
 
 function decodeBatch(arrow: Arrow, batch: RecordBatch, into: Replay): string[] {
   decodeFew(arrow, batch, 'protocol', (row) => {
-    into.keep({ protocol: protocolShape.parse(row) as never })
+    into.keep({ protocol: toProtocol(protocolShape.parse(row)) })
   })
   decodeFew(arrow, batch, 'metaData', (row) => {
     into.keep({ metaData: toMetadata(metadataShape.parse(row)) })
@@ -74,7 +75,7 @@ function decodeFew(arrow: Arrow, batch: RecordBatch, name: string, take: (row: R
 function decodeAdds(arrow: Arrow, batch: RecordBatch, into: Replay): void {
   const struct = readStruct(arrow, batch, 'add')
   if (struct === undefined) return
-  const text = (name: string) => textReader(struct.column(name))
+  const text = (name: string) => readTexts(arrow, struct.column(name))
   const number = (name: string) => numberReader(struct.column(name))
   const [path, stats] = [text('path'), text('stats')]
   const [size, modificationTime] = [number('size'), number('modificationTime')]
@@ -100,7 +101,7 @@ function decodeAdds(arrow: Arrow, batch: RecordBatch, into: Replay): void {
 function decodeRemoves(arrow: Arrow, batch: RecordBatch, into: Replay): void {
   const struct = readStruct(arrow, batch, 'remove')
   if (struct === undefined) return
-  const path = textReader(struct.column('path'))
+  const path = readTexts(arrow, struct.column('path'))
   const deletionTimestamp = numberReader(struct.column('deletionTimestamp'))
   const size = numberReader(struct.column('size'))
   const extended = struct.column('extendedFileMetadata')
@@ -132,10 +133,6 @@ function decodeJson(body: Uint8Array, key: string, into: Replay): string[] {
     else into.keep(action)
   }
   return sidecars
-}
-
-function textReader(vector: Vector | undefined): (row: number) => string | undefined {
-  return vector === undefined ? () => undefined : (row) => vector.get(row) ?? undefined
 }
 
 function numberReader(vector: Vector | undefined): (row: number) => number | undefined {

@@ -3,15 +3,17 @@
  * "Checkpoint Schema"), Parquet with zstd, `stats` as text, integers exact; add and remove with `dataChange: false`, as the protocol
  * asks. `decode-checkpoint.ts` reads it back.
  */
-import type { AddFile, RemoveFile, Snapshot, Txn } from './actions.js'
+import type { AddFile, Metadata, Protocol, RemoveFile, Snapshot, Txn } from './actions.js'
 import {
   type Arrow,
+  type Column,
   type ColumnData,
   flagColumn,
   intColumn,
   listColumn,
   longColumn,
   mapColumn,
+  nullColumn,
   structColumn,
   textColumn,
 } from './arrow-columns.js'
@@ -24,21 +26,26 @@ export async function encodeCheckpoint(
   tombstones: Iterable<RemoveFile>,
 ): Promise<EncodedCheckpoint> {
   const { arrow, parquet } = await loadCodec()
-  const rows = { txns: [...snapshot.txns.values()], removes: [...tombstones], adds: [...snapshot.files.values()] }
-  const count = 2 + rows.txns.length + rows.removes.length + rows.adds.length
-  const data = structColumn(arrow, count, undefined, [
-    { name: 'protocol', data: protocolColumn(arrow, snapshot, count) },
-    { name: 'metaData', data: metadataColumn(arrow, snapshot, count) },
-    { name: 'txn', data: txnColumn(arrow, placed(rows.txns, 2, count)) },
-    { name: 'remove', data: removeColumn(arrow, placed(rows.removes, 2 + rows.txns.length, count)) },
-    { name: 'add', data: addColumn(arrow, placed(rows.adds, count - rows.adds.length, count)) },
-  ])
-  const schema = new arrow.Schema((data.type as InstanceType<Arrow['Struct']>).children)
-  const table = new arrow.Table(schema, [new arrow.RecordBatch(schema, data as never)])
+  const [txns, removes, adds] = [[...snapshot.txns.values()], [...tombstones], [...snapshot.files.values()]]
+  const columns: Column[] = [
+    { name: 'protocol', data: protocolColumn(arrow, [snapshot.protocol]) },
+    { name: 'metaData', data: metadataColumn(arrow, [snapshot.metadata]) },
+    { name: 'txn', data: txnColumn(arrow, txns) },
+    { name: 'remove', data: removeColumn(arrow, removes) },
+    { name: 'add', data: addColumn(arrow, adds) },
+  ]
+  const schema = new arrow.Schema(columns.map(({ name, data }) => new arrow.Field(name, data.type, true)))
+  // One batch per kind of action: of a row, one column is filled and the others are null.
+  const batches = columns.map(({ data: { length } }, filled) => {
+    const children = columns.map(({ data }, i) => (i === filled ? data : nullColumn(arrow, data.type, length)))
+    const type = new arrow.Struct(schema.fields)
+    return new arrow.RecordBatch(schema, arrow.makeData({ type, length, nullCount: 0, children }))
+  })
+  const stream = arrow.tableToIPC(new arrow.Table(schema, batches), 'stream')
   const properties = new parquet.WriterPropertiesBuilder().setCompression(parquet.Compression.ZSTD).build()
   return {
-    body: parquet.writeParquet(parquet.Table.fromIPCStream(arrow.tableToIPC(table, 'stream')), properties),
-    rows: count,
+    body: parquet.writeParquet(parquet.Table.fromIPCStream(stream), properties),
+    rows: 2 + txns.length + removes.length + adds.length,
   }
 }
 
@@ -54,243 +61,181 @@ export async function loadCodec() {
   return { arrow, parquet }
 }
 
-/** Values at rows `from …` of a column of `count` rows; the other rows are other actions. */
-function placed<T>(values: readonly T[], from: number, count: number): (T | undefined)[] {
-  const column = new Array<T | undefined>(count).fill(undefined)
-  values.forEach((value, i) => {
-    column[from + i] = value
-  })
-  return column
-}
-
-function protocolColumn(arrow: Arrow, { protocol }: Snapshot, count: number): ColumnData {
-  const rows = placed([protocol], 0, count)
-  return structColumn(arrow, count, rows, [
+function protocolColumn(arrow: Arrow, rows: readonly Protocol[]): ColumnData {
+  const texts = (of: (row: Protocol) => string[] | undefined) => listColumn(arrow, rows.map(of))
+  return structColumn(arrow, rows.length, [
     {
       name: 'minReaderVersion',
       data: intColumn(
         arrow,
-        rows.map((row) => row?.minReaderVersion),
+        rows.map((row) => row.minReaderVersion),
       ),
     },
     {
       name: 'minWriterVersion',
       data: intColumn(
         arrow,
-        rows.map((row) => row?.minWriterVersion),
+        rows.map((row) => row.minWriterVersion),
       ),
     },
-    {
-      name: 'readerFeatures',
-      data: listColumn(
-        arrow,
-        rows.map((row) => row?.readerFeatures),
-      ),
-    },
-    {
-      name: 'writerFeatures',
-      data: listColumn(
-        arrow,
-        rows.map((row) => row?.writerFeatures),
-      ),
-    },
+    { name: 'readerFeatures', data: texts((row) => row.readerFeatures) },
+    { name: 'writerFeatures', data: texts((row) => row.writerFeatures) },
   ])
 }
 
-function metadataColumn(arrow: Arrow, { metadata }: Snapshot, count: number): ColumnData {
-  const rows = placed([metadata], 1, count)
-  const format = structColumn(arrow, count, rows, [
-    {
-      name: 'provider',
-      data: textColumn(
-        arrow,
-        rows.map((row) => row && 'parquet'),
-      ),
-    },
+function metadataColumn(arrow: Arrow, rows: readonly Metadata[]): ColumnData {
+  const text = (of: (row: Metadata) => string | undefined) => textColumn(arrow, rows.map(of))
+  const format = structColumn(arrow, rows.length, [
+    { name: 'provider', data: text(() => 'parquet') },
     {
       name: 'options',
       data: mapColumn(
         arrow,
-        rows.map((row) => row && {}),
+        rows.map(() => ({})),
       ),
     },
   ])
-  return structColumn(arrow, count, rows, [
-    {
-      name: 'id',
-      data: textColumn(
-        arrow,
-        rows.map((row) => row?.id),
-      ),
-    },
-    {
-      name: 'name',
-      data: textColumn(
-        arrow,
-        rows.map((row) => row?.name),
-      ),
-    },
-    {
-      name: 'description',
-      data: textColumn(
-        arrow,
-        rows.map((row) => row?.description),
-      ),
-    },
+  return structColumn(arrow, rows.length, [
+    { name: 'id', data: text((row) => row.id) },
+    { name: 'name', data: text((row) => row.name) },
+    { name: 'description', data: text((row) => row.description) },
     { name: 'format', data: format },
-    {
-      name: 'schemaString',
-      data: textColumn(
-        arrow,
-        rows.map((row) => row && schemaString(row)),
-      ),
-    },
+    { name: 'schemaString', data: text(schemaString) },
     {
       name: 'partitionColumns',
       data: listColumn(
         arrow,
-        rows.map((row) => row?.partitionBy),
+        rows.map((row) => row.partitionBy),
       ),
     },
     {
       name: 'configuration',
       data: mapColumn(
         arrow,
-        rows.map((row) => row?.configuration),
+        rows.map((row) => row.configuration),
       ),
     },
     {
       name: 'createdTime',
       data: longColumn(
         arrow,
-        rows.map((row) => row?.createdTime),
+        rows.map((row) => row.createdTime),
       ),
     },
   ])
 }
 
-function txnColumn(arrow: Arrow, rows: readonly (Txn | undefined)[]): ColumnData {
-  return structColumn(arrow, rows.length, rows, [
+function txnColumn(arrow: Arrow, rows: readonly Txn[]): ColumnData {
+  return structColumn(arrow, rows.length, [
     {
       name: 'appId',
       data: textColumn(
         arrow,
-        rows.map((row) => row?.appId),
+        rows.map((row) => row.appId),
       ),
     },
     {
       name: 'version',
       data: longColumn(
         arrow,
-        rows.map((row) => row?.version),
+        rows.map((row) => row.version),
       ),
     },
     {
       name: 'lastUpdated',
       data: longColumn(
         arrow,
-        rows.map((row) => row?.lastUpdated),
+        rows.map((row) => row.lastUpdated),
       ),
     },
   ])
 }
 
-function removeColumn(arrow: Arrow, rows: readonly (RemoveFile | undefined)[]): ColumnData {
-  return structColumn(arrow, rows.length, rows, [
+function removeColumn(arrow: Arrow, rows: readonly RemoveFile[]): ColumnData {
+  const flag = (of: (row: RemoveFile) => boolean | undefined) => flagColumn(arrow, rows.map(of))
+  return structColumn(arrow, rows.length, [
     {
       name: 'path',
       data: textColumn(
         arrow,
-        rows.map((row) => row && encodePath(row.key)),
+        rows.map((row) => encodePath(row.key)),
       ),
     },
     {
       name: 'deletionTimestamp',
       data: longColumn(
         arrow,
-        rows.map((row) => row?.deletionTimestamp),
+        rows.map((row) => row.deletionTimestamp),
       ),
     },
-    {
-      name: 'dataChange',
-      data: flagColumn(
-        arrow,
-        rows.map((row) => row && false),
-      ),
-    },
-    {
-      name: 'extendedFileMetadata',
-      data: flagColumn(
-        arrow,
-        rows.map((row) => row?.extendedFileMetadata),
-      ),
-    },
+    { name: 'dataChange', data: flag(() => false) },
+    { name: 'extendedFileMetadata', data: flag((row) => row.extendedFileMetadata) },
     {
       name: 'partitionValues',
       data: mapColumn(
         arrow,
-        rows.map((row) => row?.partitionValues),
+        rows.map((row) => row.partitionValues),
       ),
     },
     {
       name: 'size',
       data: longColumn(
         arrow,
-        rows.map((row) => row?.sizeBytes),
+        rows.map((row) => row.sizeBytes),
       ),
     },
   ])
 }
 
-function addColumn(arrow: Arrow, rows: readonly (AddFile | undefined)[]): ColumnData {
-  return structColumn(arrow, rows.length, rows, [
+function addColumn(arrow: Arrow, rows: readonly AddFile[]): ColumnData {
+  return structColumn(arrow, rows.length, [
     {
       name: 'path',
       data: textColumn(
         arrow,
-        rows.map((row) => row && encodePath(row.key)),
+        rows.map((row) => encodePath(row.key)),
       ),
     },
     {
       name: 'partitionValues',
       data: mapColumn(
         arrow,
-        rows.map((row) => row?.partitionValues),
+        rows.map((row) => row.partitionValues),
       ),
     },
     {
       name: 'size',
       data: longColumn(
         arrow,
-        rows.map((row) => row?.sizeBytes),
+        rows.map((row) => row.sizeBytes),
       ),
     },
     {
       name: 'modificationTime',
       data: longColumn(
         arrow,
-        rows.map((row) => row?.modificationTime),
+        rows.map((row) => row.modificationTime),
       ),
     },
     {
       name: 'dataChange',
       data: flagColumn(
         arrow,
-        rows.map((row) => row && false),
+        rows.map(() => false),
       ),
     },
     {
       name: 'tags',
       data: mapColumn(
         arrow,
-        rows.map((row) => row?.tags),
+        rows.map((row) => row.tags),
       ),
     },
     {
       name: 'stats',
       data: textColumn(
         arrow,
-        rows.map((row) => row?.stats),
+        rows.map((row) => row.stats),
       ),
     },
   ])

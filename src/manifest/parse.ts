@@ -8,7 +8,17 @@
 import { z } from 'zod'
 import { LakeError } from '../errors.js'
 import { fromDeltaSchema } from '../schema/delta.js'
-import type { Action, AddFile, CdcFile, CommitInfo, Metadata, PartitionValues, RemoveFile, Txn } from './actions.js'
+import type {
+  Action,
+  AddFile,
+  CdcFile,
+  CommitInfo,
+  Metadata,
+  PartitionValues,
+  Protocol,
+  RemoveFile,
+  Txn,
+} from './actions.js'
 import { parseJson } from './json.js'
 import { decodePath } from './paths.js'
 
@@ -43,7 +53,7 @@ export function parseAction(value: unknown): Action | undefined {
       case 'cdc':
         return { cdc: toCdc(cdcShape.parse(body)) }
       case 'protocol':
-        return { protocol: withoutAbsent(protocolShape.parse(body)) }
+        return { protocol: toProtocol(protocolShape.parse(body)) }
       case 'metaData':
         return { metaData: toMetadata(metadataShape.parse(body)) }
       case 'commitInfo':
@@ -80,28 +90,39 @@ export function toMetadata(raw: RawMetadata): Metadata {
   })
 }
 
+/** Member by member: of these there may be a hundred thousand, and deleting absent ones would make each a slow object. */
 export function toAdd(raw: z.infer<typeof addShape>): AddFile {
-  const { path, partitionValues, size, ...rest } = raw
-  return withoutAbsent({
-    key: decodePath(path),
-    partitionValues: emptyToNull(partitionValues),
-    sizeBytes: size,
-    ...rest,
-  })
+  const add: AddFile = {
+    key: decodePath(raw.path),
+    partitionValues: emptyToNull(raw.partitionValues),
+    sizeBytes: raw.size,
+    modificationTime: raw.modificationTime,
+    dataChange: raw.dataChange,
+  }
+  if (raw.stats !== undefined) add.stats = raw.stats
+  if (raw.tags !== undefined) add.tags = raw.tags
+  if (raw.deletionVector !== undefined) add.deletionVector = raw.deletionVector
+  return add
 }
 
 export function toRemove(raw: z.infer<typeof removeShape>): RemoveFile {
-  const { path, partitionValues, size, deletionTimestamp, ...rest } = raw
-  return withoutAbsent({
-    key: decodePath(path),
-    deletionTimestamp: deletionTimestamp ?? 0,
-    ...rest,
-    partitionValues: partitionValues === undefined ? undefined : emptyToNull(partitionValues),
-    sizeBytes: size,
-  })
+  const remove: RemoveFile = {
+    key: decodePath(raw.path),
+    deletionTimestamp: raw.deletionTimestamp ?? 0,
+    dataChange: raw.dataChange,
+  }
+  if (raw.extendedFileMetadata !== undefined) remove.extendedFileMetadata = raw.extendedFileMetadata
+  if (raw.partitionValues !== undefined) remove.partitionValues = emptyToNull(raw.partitionValues)
+  if (raw.size !== undefined) remove.sizeBytes = raw.size
+  if (raw.deletionVector !== undefined) remove.deletionVector = raw.deletionVector
+  return remove
 }
 
 export function toTxn(raw: z.infer<typeof txnShape>): Txn {
+  return withoutAbsent(raw)
+}
+
+export function toProtocol(raw: z.infer<typeof protocolShape>): Protocol {
   return withoutAbsent(raw)
 }
 

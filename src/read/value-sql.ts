@@ -5,6 +5,8 @@
  *   BIGINT       CASE WHEN x BETWEEN -(2^53-1) AND 2^53-1 THEN to_json(x) ELSE to_json(x::VARCHAR) END
  *   DECIMAL      x::VARCHAR
  *   MAP(k, v)    a list of {key, value}
+ *
+ * In CSV nested values are their JSON text.
  */
 import { quoteIdent, quoteText } from '../engine/sql.js'
 import { parseTypeSyntax, type TypeSyntax } from '../schema/type-syntax.js'
@@ -19,7 +21,8 @@ export function jsonValueSql(sqlType: string, sql: string): string {
 export function csvValueSql(sqlType: string, sql: string): string {
   const syntax = syntaxOf(sqlType)
   if (syntax === undefined) return asText(sql)
-  if (syntax.kind !== 'plain') return isPlainText(syntax) ? sql : `CAST(${json(syntax, sql, 0)} AS JSON)`
+  if (syntax.kind !== 'plain')
+    return `CASE WHEN ${sql} IS NULL THEN NULL ELSE CAST(to_json(${json(syntax, sql, 0)}) AS VARCHAR) END`
   const kind = kindOf(syntax.name)
   return kind === 'timestamp' || kind === 'blob' ? json(syntax, sql, 0) : sql
 }
@@ -30,10 +33,6 @@ function syntaxOf(sqlType: string): TypeSyntax | undefined {
   } catch {
     return undefined
   }
-}
-
-function isPlainText(_syntax: TypeSyntax): boolean {
-  return false
 }
 
 const wide = new Set(['bigint', 'ubigint', 'hugeint', 'uhugeint'])
@@ -56,29 +55,25 @@ function json(syntax: TypeSyntax, x: string, depth: number): string {
       return plain(syntax.name, x)
     case 'list': {
       const item = `e${depth}`
-      return `list_transform(${x}, lambda ${item}: ${asJson(syntax.element, item, depth + 1)})`
+      return `list_transform(${x}, lambda ${item}: ${json(syntax.element, item, depth + 1)})`
     }
     case 'map': {
       const entry = `e${depth}`
       const pair = [
-        `key := ${asJson(syntax.key, `${entry}.key`, depth + 1)}`,
-        `value := ${asJson(syntax.value, `${entry}.value`, depth + 1)}`,
+        `key := ${json(syntax.key, `${entry}.key`, depth + 1)}`,
+        `value := ${json(syntax.value, `${entry}.value`, depth + 1)}`,
       ]
       return `list_transform(map_entries(${x}), lambda ${entry}: struct_pack(${pair.join(', ')}))`
     }
     case 'struct': {
       const members = syntax.fields.map(
-        ({ name, type }) => `${quoteIdent(name)} := ${asJson(type, `struct_extract(${x}, ${quoteText(name)})`, depth)}`,
+        ({ name, type }) => `${quoteIdent(name)} := ${json(type, `struct_extract(${x}, ${quoteText(name)})`, depth)}`,
       )
       return `CASE WHEN ${x} IS NULL THEN NULL ELSE struct_pack(${members.join(', ')}) END`
     }
     case 'union':
       return asText(x)
   }
-}
-
-function asJson(syntax: TypeSyntax, x: string, depth: number): string {
-  return json(syntax, x, depth)
 }
 
 function plain(name: string, x: string): string {
@@ -98,13 +93,18 @@ function plain(name: string, x: string): string {
   }
 }
 
-/** `2026-11-20T10:00:00Z`, with `.123` or `.123456` where not 0. */
+/** `2026-11-20T10:00:00Z`, with `.123`, `.123456` or `.123456789` where not 0. */
 function timestampText(name: string, x: string): string {
-  if (name === 'timestamp_ns') return asText(x)
   // Whatever the session's zone: an instant's microseconds are the same everywhere.
-  const naive = `make_timestamp(epoch_us(${x}))`
-  const text = (format: string) => `strftime(${naive}, '${format}')`
-  return `CASE WHEN ${x} IS NULL THEN NULL WHEN NOT isfinite(${x}) THEN CAST(${x} AS VARCHAR) WHEN epoch_us(${x}) % 1000000 = 0 THEN ${text('%Y-%m-%dT%H:%M:%SZ')} WHEN epoch_us(${x}) % 1000 = 0 THEN ${text('%Y-%m-%dT%H:%M:%S.%gZ')} ELSE ${text('%Y-%m-%dT%H:%M:%S.%fZ')} END`
+  const text = (format: string) => `strftime(make_timestamp(epoch_us(${x})), '%Y-%m-%dT%H:%M:%S${format}')`
+  const cases = [
+    `WHEN ${x} IS NULL THEN NULL`,
+    `WHEN NOT isfinite(${x}) THEN CAST(${x} AS VARCHAR)`,
+    ...(name === 'timestamp_ns' ? [`WHEN epoch_ns(${x}) % 1000 <> 0 THEN strftime(${x}, '%Y-%m-%dT%H:%M:%S.%nZ')`] : []),
+    `WHEN epoch_us(${x}) % 1000000 = 0 THEN ${text('Z')}`,
+    `WHEN epoch_us(${x}) % 1000 = 0 THEN ${text('.%gZ')}`,
+  ]
+  return `CASE ${cases.join(' ')} ELSE ${text('.%fZ')} END`
 }
 
 function asText(x: string): string {

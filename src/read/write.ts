@@ -8,22 +8,27 @@
  *   arrow    an Arrow IPC file with the same types
  */
 import { rm, stat } from 'node:fs/promises'
-import type { RunOptions } from '../engine/port.js'
+import type { Engine, RunOptions } from '../engine/port.js'
 import { quoteIdent, quotePath } from '../engine/sql.js'
 import { castExpression } from '../schema/duckdb.js'
-import type { Session } from './query.js'
 import { csvValueSql, jsonValueSql } from './value-sql.js'
 
 export type ResultFormat = 'csv' | 'ndjson' | 'json' | 'parquet' | 'arrow'
 
 export async function writeResult(
-  session: Session,
+  result: Result,
   path: string,
   format: ResultFormat,
   options: RunOptions = {},
 ): Promise<{ rows: number; bytes: number }> {
-  const rows = format === 'arrow' ? await writeArrow(session, path, options) : await copy(session, path, format, options)
+  const rows = format === 'arrow' ? await writeArrow(result, path, options) : await copy(result, path, format, options)
   return { rows, bytes: (await stat(path)).size }
+}
+
+interface Result {
+  engine: Engine
+  sql: string
+  columns: readonly { name: string; type: string }[]
 }
 
 const copies = {
@@ -37,7 +42,7 @@ const copies = {
 } as const
 
 async function copy(
-  { engine, sql, columns }: Session,
+  { engine, sql, columns }: Result,
   path: string,
   format: Exclude<ResultFormat, 'arrow'>,
   options: RunOptions,
@@ -53,10 +58,10 @@ async function copy(
 }
 
 /** By way of Parquet: decoding that into Arrow is native code, and the types are settled. */
-async function writeArrow(session: Session, path: string, options: RunOptions): Promise<number> {
+async function writeArrow(result: Result, path: string, options: RunOptions): Promise<number> {
   const parquetPath = `${path}.parquet.tmp`
   try {
-    const rows = await copy(session, parquetPath, 'parquet', options)
+    const rows = await copy(result, parquetPath, 'parquet', options)
     const { parquetToArrow } = await import('./arrow-file.js')
     await parquetToArrow(parquetPath, path)
     return rows

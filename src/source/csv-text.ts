@@ -1,6 +1,6 @@
 /**
- * CSV read by hand, record by record: the header before a scan, and the place of what is wrong after one. DuckDB reads
- * the data itself; this says what DuckDB leaves out (which row has another line break, where a quote opened).
+ * CSV read by hand, record by record: the header before a scan, and after one the place of what is wrong. DuckDB reads the
+ * data itself; this says what DuckDB leaves out (which row has another line break, where a quote opened).
  *
  * As DuckDB reads it: a quote opens only at the start of a field (blanks before it are dropped), lines that are empty are
  * no records where there are two columns or more.
@@ -17,17 +17,23 @@ export interface Dialect {
 
 export interface CsvRecord {
   fields: string[]
-  /** The line break that ended it; empty at the end of the file. */
+  /** As it stands in the text, without the line break that ended it. */
+  raw: string
+  /** Empty at the end of the file. */
   ending: '\n' | '\r\n' | '\r' | ''
   /** What is wrong with its quotes. */
   broken?: 'a quote that does not close' | 'text after a closing quote'
 }
 
-/** Records in order, from the text that comes in pieces. */
+/** Records in order, from text that comes in pieces. */
 export async function* csvRecords(text: AsyncIterable<string>, dialect: Dialect): AsyncGenerator<CsvRecord> {
-  const parser = new RecordParser(dialect)
-  for await (const piece of text) yield* parser.push(piece)
-  yield* parser.end()
+  const reader = new RecordReader(dialect)
+  for await (const piece of text) {
+    reader.add(piece)
+    for (let record = reader.next(); record !== undefined; record = reader.next()) yield record
+  }
+  reader.end()
+  for (let record = reader.next(); record !== undefined; record = reader.next()) yield record
 }
 
 /**
@@ -36,8 +42,6 @@ export async function* csvRecords(text: AsyncIterable<string>, dialect: Dialect)
  */
 export async function* fileText(file: { path: string; name: string }, skipLines: number): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true })
-  let skip = skipLines
-  let held = ''
   const decode = (bytes?: Buffer): string => {
     try {
       return bytes === undefined ? decoder.decode() : decoder.decode(bytes, { stream: true })
@@ -45,7 +49,9 @@ export async function* fileText(file: { path: string; name: string }, skipLines:
       throw notUtf8(file.name, cause)
     }
   }
-  for await (const bytes of createReadStream(file.path, { highWaterMark: 1 << 16 })) {
+  let skip = skipLines
+  let held = ''
+  for await (const bytes of createReadStream(file.path, { highWaterMark: 1 << 18 })) {
     held += decode(bytes as Buffer)
     for (; skip > 0; skip--) {
       const end = held.indexOf('\n')
@@ -69,81 +75,107 @@ export function notUtf8(name: string, cause?: unknown, row?: number): LakeError 
   })
 }
 
-class RecordParser {
-  private fields: string[] = []
-  private field = ''
-  private state: 'start' | 'plain' | 'quoted' | 'closed' = 'start'
-  private rest = ''
-  private broken: CsvRecord['broken']
+export class RecordReader {
+  private text = ''
+  private at = 0
+  private isEnd = false
 
   constructor(private readonly dialect: Dialect) {}
 
-  push(piece: string): CsvRecord[] {
-    // What may be the first half of an escape, a CRLF or a long delimiter waits for the next piece.
-    const text = this.rest + piece
-    const safe = Math.max(0, text.length - Math.max(2, this.dialect.delimiter.length))
-    return this.read(text, safe, false)
+  add(piece: string): void {
+    this.text = this.text.slice(this.at) + piece
+    this.at = 0
   }
 
-  end(): CsvRecord[] {
-    const records = this.read(this.rest, this.rest.length, true)
-    if (this.state === 'quoted') this.broken ??= 'a quote that does not close'
-    if (this.state !== 'start' || this.fields.length > 0) records.push(this.finish(''))
-    return records
+  end(): void {
+    this.isEnd = true
   }
 
-  private read(text: string, upTo: number, last: boolean): CsvRecord[] {
-    const { delimiter, quote, escape } = this.dialect
-    const records: CsvRecord[] = []
-    let at = 0
-    while (at < upTo) {
-      const c = text[at] as string
-      if (this.state === 'quoted') {
-        const next = text[at + 1]
-        if (c === escape && next !== undefined && (next === quote || (next === escape && escape !== quote))) {
-          this.field += next
-          at += 2
-        } else if (c === quote) {
-          this.state = 'closed'
-          at++
-        } else {
-          this.field += c
-          at++
-        }
-      } else if (text.startsWith(delimiter, at)) {
-        this.endField()
-        at += delimiter.length
-      } else if (c === '\n' || c === '\r') {
-        const ending = c === '\r' && text[at + 1] === '\n' ? '\r\n' : c
-        records.push(this.finish(ending))
-        at += ending.length
-      } else if (c === quote && quote !== '' && this.state === 'start' && this.field.trim() === '') {
-        this.field = ''
-        this.state = 'quoted'
-        at++
-      } else {
-        if (this.state === 'closed' && c !== ' ') this.broken ??= 'text after a closing quote'
-        if (this.state === 'start' && c !== ' ') this.state = 'plain'
-        if (this.state !== 'closed') this.field += c
-        at++
+  /** `undefined` where the text so far does not hold a whole record. */
+  next(): CsvRecord | undefined {
+    const start = this.at
+    if (start >= this.text.length) return undefined
+    const fields: string[] = []
+    let broken: CsvRecord['broken']
+    let at = start
+    for (;;) {
+      const field = this.field(at)
+      if (field === undefined) return undefined
+      fields.push(field.value)
+      broken ??= field.broken
+      at = field.end
+      if (this.text.startsWith(this.dialect.delimiter, at)) {
+        at += this.dialect.delimiter.length
+        // What follows the delimiter may still be to come.
+        if (at >= this.text.length && !this.isEnd) return undefined
+        continue
       }
+      break
     }
-    this.rest = last ? '' : text.slice(at)
-    return records
+    const ending = this.ending(at)
+    if (ending === undefined) return undefined
+    this.at = at + ending.length
+    return { fields, raw: this.text.slice(start, at), ending, ...(broken === undefined ? {} : { broken }) }
   }
 
-  private endField(): void {
-    this.fields.push(this.field)
-    this.field = ''
-    this.state = 'start'
+  /** Go back to where the second line of this record, the last one read, begins. */
+  resumeAtSecondLine({ raw, ending }: CsvRecord): void {
+    const first = /\r\n|\n|\r/.exec(raw)
+    if (first !== null) this.at -= raw.length + ending.length - first.index - first[0].length
   }
 
-  private finish(ending: CsvRecord['ending']): CsvRecord {
-    this.endField()
-    const record: CsvRecord = { fields: this.fields, ending }
-    if (this.broken !== undefined) record.broken = this.broken
-    this.fields = []
-    this.broken = undefined
-    return record
+  private ending(at: number): CsvRecord['ending'] | undefined {
+    const c = this.text[at]
+    if (c === undefined) return this.isEnd ? '' : undefined
+    if (c === '\n') return '\n'
+    if (at + 1 >= this.text.length && !this.isEnd) return undefined
+    return this.text[at + 1] === '\n' ? '\r\n' : '\r'
+  }
+
+  private field(start: number): { value: string; end: number; broken?: CsvRecord['broken'] } | undefined {
+    const { quote } = this.dialect
+    let at = start
+    while (this.text[at] === ' ') at++
+    if (quote !== '' && this.text[at] === quote) return this.quoted(at + 1)
+    const end = this.endOfPlain(at)
+    return end === undefined ? undefined : { value: this.text.slice(start, end), end }
+  }
+
+  /** Where a delimiter or line break comes next, or the text ends. */
+  private endOfPlain(start: number): number | undefined {
+    const { delimiter } = this.dialect
+    const first = delimiter.charCodeAt(0)
+    for (let at = start; at < this.text.length; at++) {
+      const c = this.text.charCodeAt(at)
+      if (c === 10 || c === 13) return at
+      if (c === first && (delimiter.length === 1 || this.text.startsWith(delimiter, at))) return at
+    }
+    return this.isEnd ? this.text.length : undefined
+  }
+
+  private quoted(start: number): { value: string; end: number; broken?: CsvRecord['broken'] } | undefined {
+    const { quote, escape } = this.dialect
+    let value = ''
+    let from = start
+    for (let at = start; at < this.text.length; at++) {
+      const c = this.text[at]
+      if (c !== quote && c !== escape) continue
+      const next = this.text[at + 1]
+      if (next === undefined && !this.isEnd) return undefined
+      if (c === escape && (next === quote || (next === escape && escape !== quote))) {
+        value += this.text.slice(from, at) + next
+        at++
+        from = at + 1
+        continue
+      }
+      if (c !== quote) continue
+      value += this.text.slice(from, at)
+      const end = this.endOfPlain(at + 1)
+      if (end === undefined) return undefined
+      const rest = this.text.slice(at + 1, end).trim()
+      return rest === '' ? { value, end } : { value, end, broken: 'text after a closing quote' }
+    }
+    if (!this.isEnd) return undefined
+    return { value: value + this.text.slice(from), end: this.text.length, broken: 'a quote that does not close' }
   }
 }

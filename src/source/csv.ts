@@ -9,9 +9,11 @@ import type { Engine } from '../engine/port.js'
 import { quoteGlobFree, quoteIdent, quoteText } from '../engine/sql.js'
 import { LakeError } from '../errors.js'
 import { assertColumnNames } from '../schema/names.js'
+import { repairCsv } from './csv-repair.js'
 import { csvRecords, type Dialect, fileText, notUtf8 } from './csv-text.js'
 import { filePart, groupBy, type LocalFile } from './file-part.js'
 import type { Compression, SourceOptions } from './files.js'
+import { type RejectsFile, readRejects } from './line-file.js'
 import type { Part, PartColumn } from './part.js'
 import { assertWholeZstd, canDecompress, decompress, isUtf8, type Spool, transcode } from './spool.js'
 
@@ -25,7 +27,17 @@ export async function openCsv(files: readonly CsvFile[], options: SourceOptions,
     if (header !== undefined) opened.push({ file: plain, header })
   }
   const groups = groupBy(opened, ({ file, header }) => [header, file.compression])
-  return Promise.all(groups.map((group, index) => csvPart(group, options, dialect, ctx, index)))
+  const parts: Part[] = []
+  for (const group of groups) {
+    const header = group[0]?.header ?? []
+    const files = group.map(({ file }) => file)
+    const { sound, repaired } = ctx.divert
+      ? await partSound(files, header, options, dialect, ctx)
+      : { sound: files, repaired: [] }
+    if (sound.length > 0) parts.push(csvPart(sound, header, options, dialect))
+    if (repaired.length > 0) parts.push(repairedPart(repaired, header, options, dialect))
+  }
+  return parts
 }
 
 export interface CsvFile extends LocalFile {
@@ -37,8 +49,6 @@ export interface CsvContext {
   spool: Spool
   format: 'csv' | 'tsv'
   divert: boolean
-  /** Unique within the load, for names of relations. */
-  id: string
 }
 
 interface OpenedCsv {
@@ -106,32 +116,57 @@ async function* firstLines(file: CsvFile, skipRows: number, engine: Engine): Asy
   for (const [index, row] of rows.entries()) if (index >= skipRows) yield `${String(row.l)}\n`
 }
 
-async function csvPart(
-  group: OpenedCsv[],
-  options: SourceOptions,
-  dialect: Dialect,
-  ctx: CsvContext,
-  index: number,
-): Promise<Part> {
-  const header = group[0]?.header ?? []
-  const files = group.map(({ file }) => file)
-  const reader = (of: readonly LocalFile[], pathColumn?: string): string =>
-    readCsvSql(of as CsvFile[], header, options, dialect, [
-      ...(ctx.divert ? ['ignore_errors=true', 'parallel=false'] : []),
-      ...(pathColumn === undefined ? [] : [`filename=${quoteText(pathColumn)}`]),
-    ])
-  const rejects = ctx.divert
-    ? await storeRejects(files, header, options, dialect, ctx, `${ctx.id}_${index}`)
-    : undefined
+function csvPart(files: CsvFile[], header: string[], options: SourceOptions, dialect: Dialect): Part {
   return filePart({
     files,
     columns: header.map((name) => column(name, options.nullText ?? [])),
-    reader,
+    reader: (of, pathColumn) => readCsvSql(of as CsvFile[], header, options, dialect, pathColumn),
     rename: options.rename ?? {},
-    ...(rejects === undefined ? {} : { rejects }),
     explain: (message) => explain(message, files, options, dialect),
   })
 }
+
+/** Files that DuckDB reads as they are, and copies without their bad rows of those that it does not. */
+async function partSound(
+  files: CsvFile[],
+  header: string[],
+  options: SourceOptions,
+  dialect: Dialect,
+  { engine, spool }: CsvContext,
+): Promise<{ sound: CsvFile[]; repaired: RepairedFile[] }> {
+  const sound: CsvFile[] = []
+  const repaired: RepairedFile[] = []
+  for (const file of files) {
+    try {
+      await engine.rows(`SELECT count(COLUMNS(*)) FROM ${readCsvSql([file], header, options, dialect)}`)
+      sound.push(file)
+    } catch (error) {
+      const message = error instanceof Error ? error.message : ''
+      if (file.compression !== 'none' || (await explain(message, [file], options, dialect)) === undefined) throw error
+      const layout = { dialect, skipLines: options.skipRows ?? 0, hasHeader: options.header === undefined }
+      repaired.push({ ...file, ...(await repairCsv(file, header.length, layout, spool)) })
+    }
+  }
+  return { sound, repaired }
+}
+
+interface RepairedFile extends CsvFile {
+  rejects: RejectsFile
+}
+
+function repairedPart(files: RepairedFile[], header: string[], options: SourceOptions, dialect: Dialect): Part {
+  const layout = { ...options, header, skipRows: 0 }
+  return filePart({
+    files,
+    columns: header.map((name) => column(name, options.nullText ?? [])),
+    reader: (of, pathColumn) => readCsvSql(of as CsvFile[], [rowColumn, ...header], layout, dialect, pathColumn),
+    rename: options.rename ?? {},
+    rowNumber: `CAST(${rowColumn} AS BIGINT)`,
+    rejects: readRejects(files.map((file) => file.rejects)),
+  })
+}
+
+const rowColumn = '__lw_number'
 
 function column(name: string, nullText: readonly string[]): PartColumn {
   const ident = quoteIdent(name)
@@ -151,7 +186,7 @@ function readCsvSql(
   header: string[],
   options: SourceOptions,
   dialect: Dialect,
-  more: string[],
+  pathColumn?: string,
 ): string {
   const settings = [
     'auto_detect=false',
@@ -170,37 +205,9 @@ function readCsvSql(
     'hive_partitioning=false',
     'union_by_name=false',
     limits,
-    ...more,
+    ...(pathColumn === undefined ? [] : [`filename=${quoteText(pathColumn)}`]),
   ]
   return `read_csv([${files.map((file) => quoteGlobFree(file.path)).join(', ')}], ${settings.join(', ')})`
-}
-
-/** Rows that are no rows: one scan that keeps what DuckDB cannot read. Row numbers count them too. */
-async function storeRejects(
-  files: CsvFile[],
-  header: string[],
-  options: SourceOptions,
-  dialect: Dialect,
-  ctx: CsvContext,
-  id: string,
-): Promise<string> {
-  const errors = `lw_csv_errors_${id}`
-  const scans = `lw_csv_scans_${id}`
-  const store = [
-    'ignore_errors=true',
-    'parallel=false',
-    'store_rejects=true',
-    `rejects_table='${errors}'`,
-    `rejects_scan='${scans}'`,
-    'rejects_limit=0',
-  ]
-  await ctx.engine.rows(`SELECT count(COLUMNS(*)) FROM ${readCsvSql(files, header, options, dialect, store)}`)
-  const names = `MAP {${files.map((file) => `${quoteText(file.path)}: ${quoteText(file.name)}`).join(', ')}}`
-  return (
-    `SELECT coalesce(${names}[s.file_path], s.file_path) AS __lw_file, CAST(e.line AS BIGINT) - ${linesBefore(options)} AS __lw_row, ` +
-    `any_value(e.error_message) AS __lw_reason, CAST(to_json(any_value(e.csv_line)) AS VARCHAR) AS __lw_raw ` +
-    `FROM ${errors} e JOIN ${scans} s USING (scan_id, file_id) GROUP BY ALL`
-  )
 }
 
 /** Lines that DuckDB counts before the first row. */

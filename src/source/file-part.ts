@@ -13,6 +13,8 @@ export interface FilePartSettings {
   /** The table function over these files, e.g. `read_parquet([…])`, with the file's path as one more column if asked for. */
   reader(files: readonly LocalFile[], pathColumn?: string): string
   rename: Record<string, string>
+  /** The row's number within its file, if not by counting. */
+  rowNumber?: string
   rejects?: string
   explain?: Part['explain']
 }
@@ -27,7 +29,7 @@ export interface LocalFile {
 }
 
 export function filePart(settings: FilePartSettings): Part {
-  const { files, columns, reader, rename, rejects, explain } = settings
+  const { files, columns, reader, rename, rejects, explain, rowNumber = 'row_number() OVER ()' } = settings
   const own = new Set(columns.map((column) => foldName(column.name)))
   const folders = Object.keys(files[0]?.folders ?? {}).filter((name) => !own.has(foldName(name)))
   const names = columns.map((column) => quoteIdent(column.name))
@@ -36,7 +38,7 @@ export function filePart(settings: FilePartSettings): Part {
     return `SELECT ${[...places, ...names, ...values].join(', ')} FROM ${reader(of)}`
   }
   const withPlaces = files.map((file) =>
-    select([file], [`${quoteText(file.name)} AS __lw_file`, 'row_number() OVER () AS __lw_row']),
+    select([file], [`${quoteText(file.name)} AS __lw_file`, `${rowNumber} AS __lw_row`]),
   )
   return {
     columns: [...columns, ...folders.map(folderColumn)],

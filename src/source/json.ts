@@ -7,10 +7,7 @@
  *   numbers asked for as decimal or varchar            in quotes, so that no digit is lost
  *   rows that are diverted                             left out, and kept in a file of their own
  */
-import { createReadStream, createWriteStream } from 'node:fs'
-import { once } from 'node:events'
-import { finished } from 'node:stream/promises'
-import type { WriteStream } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import type { Engine } from '../engine/port.js'
 import { quoteGlobFree, quoteIdent, quotePath, quoteText } from '../engine/sql.js'
 import { LakeError } from '../errors.js'
@@ -20,6 +17,7 @@ import { filePart, type LocalFile } from './file-part.js'
 import type { Compression, SourceOptions } from './files.js'
 import { jsonDocuments } from './json-documents.js'
 import { fieldsOfShape, JsonProblem, type NameSet, newShape, NumberProblem, ShapeReader } from './json-shape.js'
+import { LineFile, objectBytes, readRejects } from './line-file.js'
 import type { Part } from './part.js'
 import { assertWholeZstd, canDecompress, decompress, isUtf8, type Spool, transcode } from './spool.js'
 
@@ -33,7 +31,7 @@ export async function openJson(
   for (const file of files) scanned.push(await scanFile(file, options, reader, ctx))
   const fields = fieldsIn(reader, scanned)
   if (fields.length === 0) return []
-  const longest = Math.max(...scanned.map((file) => file.longestBytes))
+  const longest = scanned.reduce((most, file) => Math.max(most, file.longestBytes), 0)
   const groups = new Map<string, ScannedFile[]>()
   for (const file of scanned) {
     const id = JSON.stringify(Object.keys(file.folders))
@@ -53,7 +51,7 @@ export interface JsonContext {
 
 interface ScannedFile extends LocalFile {
   longestBytes: number
-  rejects: string | undefined
+  rejects: LineFile | undefined
 }
 
 function jsonPart(files: ScannedFile[], fields: Field[], longest: number, options: SourceOptions): Part {
@@ -64,17 +62,10 @@ function jsonPart(files: ScannedFile[], fields: Field[], longest: number, option
     columns: fields.map(({ name, type }) => ({ name, kind: 'typed', type, sql: quoteIdent(name) })),
     reader: (of, pathColumn) =>
       `read_json([${of.map((file) => quoteGlobFree(file.path)).join(', ')}], format='newline_delimited', records=true, auto_detect=false, ` +
-      `columns={${columns}}, compression='uncompressed', maximum_object_size=${Math.max(16_777_216, longest + 16)}, hive_partitioning=false${pathColumn === undefined ? '' : `, filename=${quoteText(pathColumn)}`})`,
+      `columns={${columns}}, compression='uncompressed', maximum_object_size=${objectBytes([longest])}, hive_partitioning=false${pathColumn === undefined ? '' : `, filename=${quoteText(pathColumn)}`})`,
     rename: options.rename ?? {},
     ...(rejected.length === 0 ? {} : { rejects: readRejects(rejected) }),
   })
-}
-
-function readRejects(paths: string[]): string {
-  return (
-    `SELECT file AS __lw_file, "row" AS __lw_row, reason AS __lw_reason, raw AS __lw_raw FROM read_json([${paths.map(quotePath).join(', ')}], ` +
-    `format='newline_delimited', auto_detect=false, columns={file: 'VARCHAR', "row": 'BIGINT', reason: 'VARCHAR', raw: 'VARCHAR'}, maximum_object_size=1073741824)`
-  )
 }
 
 function fieldsIn(reader: ShapeReader, files: ScannedFile[]): Field[] {
@@ -125,7 +116,7 @@ async function scanFile(
   }
   await copy?.close()
   await rejected?.close()
-  return { ...file, path: copy?.path ?? path, longestBytes, rejects: rejected?.path }
+  return { ...file, path: copy?.path ?? path, longestBytes, rejects: rejected }
 }
 
 /** What is wrong between the documents, with its place. */
@@ -214,35 +205,3 @@ function oneLine(bytes: Buffer, start: number, end: number, quoted: readonly num
 }
 
 const quote = Buffer.from('"')
-
-/** Lines on their way into a file, some hundred kilobytes at a time. */
-class LineFile {
-  private held: Buffer[] = []
-  private heldBytes = 0
-  private readonly stream: WriteStream
-
-  constructor(readonly path: string) {
-    this.stream = createWriteStream(path)
-  }
-
-  async write(line: Buffer): Promise<void> {
-    this.held.push(line, newline)
-    this.heldBytes += line.length + 1
-    if (this.heldBytes > 1 << 19) await this.flush()
-  }
-
-  async close(): Promise<void> {
-    await this.flush()
-    this.stream.end()
-    await finished(this.stream)
-  }
-
-  private async flush(): Promise<void> {
-    const all = Buffer.concat(this.held)
-    this.held = []
-    this.heldBytes = 0
-    if (!this.stream.write(all)) await once(this.stream, 'drain')
-  }
-}
-
-const newline = Buffer.from('\n')

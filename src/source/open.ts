@@ -48,8 +48,8 @@ export async function openInput(
     for (const [index, input] of inputs.entries()) parts.push(...(await openOne(input, index, opening)))
     const columns = planColumns(parts, opening.reading, ctx)
     const composition: Composition = { parts, columns, divert: ctx.onReject === 'divert' }
-    await propose(composition, ctx.engine, ctx.sampleRows ?? 20_000, ctx.signal)
     assertSupplied(composition, opening)
+    await propose(composition, ctx.engine, ctx.sampleRows ?? 20_000, ctx.signal).catch((error) => explain(error, parts))
     const input = new OpenedInput(composition, opening)
     await input.compose()
     return input
@@ -124,17 +124,26 @@ class OpenedInput implements Input {
         }
         throw await describeMisfits(misfit, column, this.composition, engine)
       }
-      for (const part of this.composition.parts) {
-        const explained = await part.explain?.(message)
-        if (explained !== undefined) throw explained
-      }
     }
+    await explain(error, this.composition.parts).catch((explained) => {
+      if (explained !== error) throw explained
+    })
     return false
   }
 
   async close(): Promise<void> {
     await removeAll(this.opening)
   }
+}
+
+/** Throws what an engine's error means, or itself. */
+async function explain(error: unknown, parts: readonly Part[]): Promise<never> {
+  for (const message of messagesOf(error))
+    for (const part of parts) {
+      const explained = await part.explain?.(message)
+      if (explained !== undefined) throw explained
+    }
+  throw error
 }
 
 async function removeAll({ removals }: Opening): Promise<void> {
@@ -164,7 +173,7 @@ async function openFiles(source: FileSource, index: number, opening: Opening): P
   const { engine } = ctx
   for (const format of ['csv', 'tsv'] as const)
     if (of(format).length > 0)
-      parts.push(...(await openCsv(of(format), options, { engine, spool, format, divert, id: `${opening.id}_${index}_${format}` })))
+      parts.push(...(await openCsv(of(format), options, { engine, spool, format, divert })))
   for (const format of ['ndjson', 'json'] as const)
     if (of(format).length > 0)
       parts.push(

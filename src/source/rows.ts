@@ -36,8 +36,8 @@ export async function rowsToBatches(
 export interface RowsOptions {
   /** The table's: its types rule for the columns that the rows have. Without any row it is the schema. */
   schema?: Schema
-  /** SQL type by column, `*` for all others. A column that no row of the sample has exists, and is null there. */
-  types?: Record<string, string>
+  /** Type by column, or its SQL name; `*` for all others. A column that no row of the sample has exists, and is null there. */
+  types?: Record<string, string | LakeType>
   sampleRows?: number
 }
 
@@ -94,9 +94,9 @@ function planColumns(rows: readonly unknown[], options: RowsOptions): Plan {
   assertNames(names, declared, guesses)
   const typedBy: Plan['typedBy'] = {}
   const schema = names.map((name) => {
-    const text = declared.find(([other]) => other === name)?.[1]
+    const given = declared.find(([other]) => other === name)?.[1]
     const known = findColumn(options.schema ?? [], name)?.type
-    const [type, by] = typeOf(name, text, known, others, guesses.get(name))
+    const [type, by] = typeOf(name, given, known, others, guesses.get(name))
     Object.defineProperty(typedBy, name, { value: by, enumerable: true, writable: true, configurable: true })
     return { name, type, nullable: true }
   })
@@ -105,15 +105,19 @@ function planColumns(rows: readonly unknown[], options: RowsOptions): Plan {
 
 function typeOf(
   name: string,
-  declared: string | undefined,
+  declared: string | LakeType | undefined,
   known: LakeType | undefined,
-  others: string | undefined,
+  others: string | LakeType | undefined,
   guess: Guess | undefined,
 ): [LakeType, TypedBy] {
-  if (declared !== undefined) return [parseType(declared), 'declared']
+  if (declared !== undefined) return [asType(declared), 'declared']
   if (known !== undefined) return [known, 'table']
-  if (others !== undefined) return [parseType(others), 'declared']
+  if (others !== undefined) return [asType(others), 'declared']
   return [guess?.decide(name) ?? { kind: 'varchar' }, 'inferred']
+}
+
+function asType(type: string | LakeType): LakeType {
+  return typeof type === 'string' ? parseType(type) : type
 }
 
 function guessColumns(rows: readonly unknown[]): Map<string, Guess> {
@@ -142,7 +146,7 @@ function rowObject(row: unknown, number: number): Record<string, unknown> {
   })
 }
 
-function assertNames(names: readonly string[], declared: [string, string][], guesses: Map<string, Guess>): void {
+function assertNames(names: readonly string[], declared: [string, string | LakeType][], guesses: Map<string, Guess>): void {
   for (const [name] of declared) {
     const near = guesses.has(name) ? undefined : nearMiss(name, guesses.keys())
     if (near === undefined || declared.some(([other]) => other === near)) continue

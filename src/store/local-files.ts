@@ -37,7 +37,20 @@ export class Folders {
     return ready
   }
 
-  /** After somebody removed a folder under our feet: look again next time. */
+  /** Do `work` in the folder, and once more if somebody removed the folder under our feet. */
+  async within<T>(folder: string, work: () => Promise<T>): Promise<T> {
+    await this.ensure(folder)
+    try {
+      return await work()
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error
+      this.forget(folder)
+      await this.ensure(folder)
+      return work()
+    }
+  }
+
+  /** After somebody removed a folder: look again next time. */
   forget(folder: string): void {
     for (let path = folder; path.length >= this.root.length; path = dirname(path)) {
       this.ready.delete(path)

@@ -131,15 +131,11 @@ class LocalStore implements Store {
     await this.probe()
     const temporary = this.temporaryBeside(path)
     return this.naming('creating a file', path, async () => {
-      await this.folders.ensure(dirname(path))
       try {
-        await writeDurably(this.fs, temporary, body)
+        await this.folders.within(dirname(path), () => writeDurably(this.fs, temporary, body))
         this.usage.bytesWritten += body.length
         const outcome = await this.linkOnce(temporary, path)
         if (outcome !== 'linked') return outcome
-      } catch (error) {
-        if (codeOf(error) === 'ENOENT') this.folders.forget(dirname(path))
-        throw error
       } finally {
         await this.fs.rm(temporary, { force: true }).catch(() => {})
       }
@@ -161,9 +157,8 @@ class LocalStore implements Store {
     const path = this.begin(key, signal)
     const temporary = this.temporaryBeside(path)
     return this.naming('writing a file', path, async () => {
-      await this.folders.ensure(dirname(path))
-      await writeDurably(this.fs, temporary, body)
       try {
+        await this.folders.within(dirname(path), () => writeDurably(this.fs, temporary, body))
         const write = async () => {
           if (ifMatch !== undefined && (await this.head(key))?.etag !== ifMatch) return 'stale'
           await this.fs.rename(temporary, path)
@@ -201,8 +196,9 @@ class LocalStore implements Store {
     signal?.throwIfAborted()
     const path = this.stagedPath(reservation)
     return this.naming('staging a file', path, async () => {
-      await this.folders.ensure(dirname(path))
-      if (resolve(file.path) !== path) await this.takeOver(file.path, path)
+      if (resolve(file.path) !== path) {
+        await this.folders.within(dirname(path), () => this.takeOver(file.path, path))
+      }
       const stats = await ifThere(this.fs.lstat(path))
       if (!stats?.isFile() || stats.size !== file.sizeBytes) {
         const details = { path: file.path, expectedBytes: file.sizeBytes, foundBytes: stats?.size }
@@ -400,7 +396,7 @@ class LocalStore implements Store {
       await this.fs.rename(path, to)
     } catch (error) {
       // Taken over before, by a try whose answer nobody kept: the caller looks at what is there.
-      if (codeOf(error) === 'ENOENT') return
+      if (codeOf(error) === 'ENOENT' && !(await ifThere(this.fs.lstat(path)))) return
       if (codeOf(error) !== 'EXDEV') throw error
       const temporary = this.temporaryBeside(to)
       try {

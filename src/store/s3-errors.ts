@@ -79,10 +79,19 @@ export function statusOf(error: unknown): number | undefined {
   return typeof $metadata.httpStatusCode === 'number' ? $metadata.httpStatusCode : undefined
 }
 
+/** There is no such object. A 404 for other reasons (no bucket, versitygw's unknown user) is not that. */
+export function isAbsent(error: unknown): boolean {
+  return statusOf(error) === 404 && ['NoSuchKey', ...bareNames].includes(codeOf(error))
+}
+
 /** The upload was completed or aborted, or never was. */
 export function isUploadGone(error: unknown): boolean {
-  return codeOf(error) === 'NoSuchUpload' || (statusOf(error) === 404 && codeOf(error) !== 'NoSuchBucket')
+  const code = codeOf(error)
+  return code === 'NoSuchUpload' || (statusOf(error) === 404 && bareNames.includes(code))
 }
+
+/** How a status without a body is called: by the SDK's model, or by nobody. */
+const bareNames = ['NotFound', 'UnknownError', 'Unknown', '404', '']
 
 /** How often the SDK sent the request that failed. */
 export function attemptsOf(error: unknown): number {
@@ -111,6 +120,7 @@ const credentialNames = new Set([
   'TokenRefreshRequired',
   'InvalidClientTokenId',
   'UnrecognizedClientException',
+  'XAdminUserNotFound',
 ])
 const skewNames = new Set(['RequestTimeTooSkewed', 'RequestExpired', 'RequestInTheFuture'])
 const transientNames = new Set([

@@ -12,7 +12,7 @@ import { ServerClock } from './clock.js'
 import { isKey } from './keys.js'
 import type { ByteRange, ObjectInfo, PutOutcome, StoredObject, StoreSettings, StoreUsage } from './port.js'
 import { retry } from './retry.js'
-import { attemptsOf, codeOf, isUploadGone, type S3Place, s3Error, statusOf } from './s3-errors.js'
+import { attemptsOf, isAbsent, isUploadGone, type S3Place, s3Error, statusOf } from './s3-errors.js'
 
 export const requestsAtOnce = 32
 export const deleteBatch = 1000
@@ -459,10 +459,6 @@ async function whole(body: Promise<Uint8Array> | undefined): Promise<Uint8Array>
 
 function bufferOf(body: Uint8Array): Buffer {
   return Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-}
-
-function isAbsent(error: unknown): boolean {
-  return statusOf(error) === 404 && codeOf(error) !== 'NoSuchBucket'
 }
 
 function hostOf(endpoint: string | undefined): string {

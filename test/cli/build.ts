@@ -6,7 +6,7 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { access, copyFile, mkdtemp, readdir, readFile, rename, rm, symlink } from 'node:fs/promises'
+import { access, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -67,10 +67,13 @@ const repository = fileURLToPath(new URL('../..', import.meta.url))
 let building: Promise<string> | undefined
 
 async function build(): Promise<string> {
-  const home = join(tmpdir(), `lakewright-cli-${await sourcesDigest()}`)
+  const builds = join(tmpdir(), 'lakewright-cli')
+  const home = join(builds, await sourcesDigest())
   const main = join(home, 'dist/cli/main.js')
   if (await exists(main)) return main
-  const folder = await mkdtemp(join(tmpdir(), 'lakewright-cli-build-'))
+  await mkdir(builds, { recursive: true })
+  await removeOld(builds)
+  const folder = await mkdtemp(join(builds, 'build-'))
   await copyFile(join(repository, 'package.json'), join(folder, 'package.json'))
   await symlink(join(repository, 'node_modules'), join(folder, 'node_modules'), 'junction')
   const tsc = join(repository, 'node_modules/typescript/bin/tsc')
@@ -95,6 +98,15 @@ async function sourcesDigest(): Promise<string> {
     .update(await readFile(join(repository, 'package.json')))
     .digest('hex')
     .slice(0, 16)
+}
+
+/** Builds of yesterday's sources. */
+async function removeOld(builds: string): Promise<void> {
+  for (const name of await readdir(builds)) {
+    const path = join(builds, name)
+    const { mtimeMs } = await stat(path)
+    if (mtimeMs < Date.now() - 24 * 3600 * 1000) await rm(path, { recursive: true, force: true })
+  }
 }
 
 async function exists(path: string): Promise<boolean> {

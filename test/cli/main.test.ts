@@ -136,6 +136,14 @@ describe('what is loaded', () => {
     expect(loaded).toContain('commander')
     for (const heavy of [...heavyModules, 'zod', 'cli-progress', 'dist/index.js']) expect(loaded).not.toContain(heavy)
   })
+
+  it('show of a local table loads none of them either, and a load does', async () => {
+    await writeFile(join(folder, 'data.csv'), 'id\n1\n')
+    expect(await modulesOf(['append', 'lake', '--from', 'data.csv'])).toContain('@duckdb')
+    const loaded = await modulesOf(['show', 'lake'])
+    expect(loaded).toContain('dist/index.js')
+    for (const heavy of [...heavyModules, 'cli-progress']) expect(loaded).not.toContain(heavy)
+  })
 })
 
 const heavyModules = ['@duckdb', 'apache-arrow', 'parquet-wasm', '@aws-sdk', '@smithy']

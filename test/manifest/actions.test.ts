@@ -22,9 +22,22 @@ const codeOf = (run: () => unknown) => {
 
 describe('a commit file', () => {
   const actions: Action[] = [
-    { commitInfo: { timestamp: 1700000000000, operation: 'WRITE', txnId: 'abc', lakewright: { mode: 'append', loadId: 'n:1' } } },
+    {
+      commitInfo: {
+        timestamp: 1700000000000,
+        operation: 'WRITE',
+        txnId: 'abc',
+        lakewright: { mode: 'append', loadId: 'n:1' },
+      },
+    },
     ...creation(),
-    { add: file('é ü', 'US%2FEast', { partitionValues: { dt: 'US/East' }, stats: '{"numRecords":1}', tags: { fp: '1' } }) },
+    {
+      add: file('é ü', 'US%2FEast', {
+        partitionValues: { dt: 'US/East' },
+        stats: '{"numRecords":1}',
+        tags: { fp: '1' },
+      }),
+    },
     { remove: removeOf(file('old'), 1700000000000) },
     { txn: { appId: 'lakewright.progress:p:n:0', version: 2n ** 63n - 1n, lastUpdated: 1700000000000 } },
     { cdc: { key: '_change_data/c.parquet', partitionValues: { dt: null }, sizeBytes: 3 } },
@@ -88,7 +101,9 @@ describe('paths in the log', () => {
   })
 
   test('come back as the key they were made from, whatever its characters', () => {
-    const segment = fc.string({ unit: 'binary', minLength: 1 }).filter((s) => !/[/\0]/.test(s) && s !== '.' && s !== '..')
+    const segment = fc
+      .string({ unit: 'binary', minLength: 1 })
+      .filter((s) => !/[/\0]/.test(s) && s !== '.' && s !== '..')
     fc.assert(
       fc.property(fc.array(segment, { minLength: 1, maxLength: 3 }), (parts) => {
         const path = encodePath(parts.join('/'))
@@ -98,9 +113,12 @@ describe('paths in the log', () => {
     )
   })
 
-  test.each(['s3://other/f.parquet', 'file:/f.parquet', '/f.parquet', '/../f'])('%s lies outside: unsupported', (path) => {
-    expect(codeOf(() => decodePath(path))).toBe('unsupported')
-  })
+  test.each(['s3://other/f.parquet', 'file:/f.parquet', '/f.parquet', '/../f'])(
+    '%s lies outside: unsupported',
+    (path) => {
+      expect(codeOf(() => decodePath(path))).toBe('unsupported')
+    },
+  )
 
   test.each(['../f', 'a/../../f', 'a/%2E%2E/f', 'a%2F..%2F..%2Ff', '', 'a//b', 'a/%00', '%E0%A4%A', 'a/%FF'])(
     '%s leaves the root or is no path: corrupt',
@@ -114,20 +132,48 @@ describe("Delta's schema", () => {
   const all: Schema = [
     { name: 'a', type: { kind: 'tinyint' }, nullable: true, metadata: { comment: 'x', n: 1 } },
     { name: 'b', type: { kind: 'decimal', precision: 38, scale: 18 }, nullable: false },
-    { name: 'c', type: { kind: 'list', element: { kind: 'struct', fields: [{ name: 'x y', type: { kind: 'blob' }, nullable: true }] } }, nullable: true },
-    { name: 'd', type: { kind: 'map', key: { kind: 'varchar' }, value: { kind: 'timestamp' }, valueNullable: false }, nullable: true },
-    ...(['boolean', 'smallint', 'integer', 'bigint', 'float', 'double', 'date'] as const).map((kind) => ({ name: kind, type: { kind }, nullable: true })),
+    {
+      name: 'c',
+      type: {
+        kind: 'list',
+        element: { kind: 'struct', fields: [{ name: 'x y', type: { kind: 'blob' }, nullable: true }] },
+      },
+      nullable: true,
+    },
+    {
+      name: 'd',
+      type: { kind: 'map', key: { kind: 'varchar' }, value: { kind: 'timestamp' }, valueNullable: false },
+      nullable: true,
+    },
+    ...(['boolean', 'smallint', 'integer', 'bigint', 'float', 'double', 'date'] as const).map((kind) => ({
+      name: kind,
+      type: { kind },
+      nullable: true,
+    })),
   ]
 
   test('holds every type of ours, and gives it back', () => {
     expect(fromDeltaSchema(JSON.parse(JSON.stringify(toDeltaSchema(all))))).toStrictEqual(all)
   })
 
-  test.each(['timestamp_ntz', 'variant', 'void', 'interval day'])('with %s is unsupported, and the error names the column', (type) => {
-    const schema = { type: 'struct', fields: [{ name: 's', type: { type: 'struct', fields: [{ name: 'deep', type, nullable: true, metadata: {} }] }, nullable: true, metadata: {} }] }
-    expect(codeOf(() => fromDeltaSchema(schema))).toBe('unsupported')
-    expect(() => fromDeltaSchema(schema)).toThrow(/s\.deep/)
-  })
+  test.each(['timestamp_ntz', 'variant', 'void', 'interval day'])(
+    'with %s is unsupported, and the error names the column',
+    (type) => {
+      const schema = {
+        type: 'struct',
+        fields: [
+          {
+            name: 's',
+            type: { type: 'struct', fields: [{ name: 'deep', type, nullable: true, metadata: {} }] },
+            nullable: true,
+            metadata: {},
+          },
+        ],
+      }
+      expect(codeOf(() => fromDeltaSchema(schema))).toBe('unsupported')
+      expect(() => fromDeltaSchema(schema)).toThrow(/s\.deep/)
+    },
+  )
 
   test('with two columns of one name, whatever their case, is corrupt', () => {
     const field = (name: string) => ({ name, type: 'long', nullable: true, metadata: {} })

@@ -33,7 +33,12 @@ describe('a checkpoint', () => {
     const dt = fc.option(fc.string({ unit: 'grapheme', minLength: 1 }), { nil: null })
     const name = fc.stringMatching(/^[a-z0-9 é日%=+]{1,8}$/)
     const add = fc
-      .record({ name, dt, stats: fc.option(fc.json(), { nil: undefined }), tags: fc.option(fc.dictionary(fc.string({ minLength: 1 }), fc.string()), { nil: undefined }) })
+      .record({
+        name,
+        dt,
+        stats: fc.option(fc.json(), { nil: undefined }),
+        tags: fc.option(fc.dictionary(fc.string({ minLength: 1 }), fc.string()), { nil: undefined }),
+      })
       .map(({ name, dt, stats, tags }) => ({
         add: file(name, dt, {
           key: `x/${name}.parquet`,
@@ -42,14 +47,22 @@ describe('a checkpoint', () => {
           ...(tags === undefined ? {} : { tags }),
         }),
       }))
-    const remove = fc.tuple(name, dt).map(([name, dt]) => ({ remove: removeOf(file(name, dt, { key: `x/${name}.parquet` }), Date.now()) }))
-    const txn = fc.record({ appId: fc.string({ minLength: 1 }), version: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }) }).map((value) => ({ txn: value }))
+    const remove = fc
+      .tuple(name, dt)
+      .map(([name, dt]) => ({ remove: removeOf(file(name, dt, { key: `x/${name}.parquet` }), Date.now()) }))
+    const txn = fc
+      .record({ appId: fc.string({ minLength: 1 }), version: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }) })
+      .map((value) => ({ txn: value }))
     const commits = fc.array(fc.array(fc.oneof(add, remove, txn), { maxLength: 8 }), { maxLength: 6 })
     await fc.assert(
       fc.asyncProperty(commits, async (lists) => {
         let snapshot = applyActions(undefined, { version: 0, actions: creation(), timestamp: Date.now() })
         for (const actions of lists as Action[][])
-          snapshot = applyActions(snapshot, { version: snapshot.version + 1, actions, timestamp: snapshot.timestamp + 1 })
+          snapshot = applyActions(snapshot, {
+            version: snapshot.version + 1,
+            actions,
+            timestamp: snapshot.timestamp + 1,
+          })
         const back = await throughCheckpoint(snapshot)
         expect(back && state({ ...back, timestamp: 0 })).toStrictEqual(state({ ...snapshot, timestamp: 0 }))
       }),
@@ -73,7 +86,10 @@ describe('a checkpoint', () => {
       txns: new Map(),
     }
     const back = await throughCheckpoint(rich)
-    expect(back && { protocol: back.protocol, metadata: back.metadata }).toStrictEqual({ protocol: rich.protocol, metadata: rich.metadata })
+    expect(back && { protocol: back.protocol, metadata: back.metadata }).toStrictEqual({
+      protocol: rich.protocol,
+      metadata: rich.metadata,
+    })
   })
 
   test('leaves out removes that have expired, and keeps the others', async () => {
@@ -151,19 +167,31 @@ describe('a checkpoint of another writer', () => {
     expect(snapshot?.version).toBe(3)
     expect(snapshot?.txns.get('theirs')?.version).toBe(2n ** 63n - 1n)
     expect([...(snapshot?.files.values() ?? [])]).toStrictEqual([
-      { key: 'dt=b/x y.parquet', partitionValues: { dt: 'b' }, sizeBytes: 10, modificationTime: 5, dataChange: false, stats: '{"numRecords":3}' },
+      {
+        key: 'dt=b/x y.parquet',
+        partitionValues: { dt: 'b' },
+        sizeBytes: 10,
+        modificationTime: 5,
+        dataChange: false,
+        stats: '{"numRecords":3}',
+      },
     ])
   }
 
-  test.each(['snappy', 'zstd', 'gzip', 'uncompressed'])('in other columns, another order and %s is read', async (codec) => {
-    const store = memory()
-    await store.putIfAbsent(checkpointKey(3), await written(rows(add), `COMPRESSION ${codec}`))
-    await expectTheirs(store)
-  })
+  test.each(['snappy', 'zstd', 'gzip', 'uncompressed'])(
+    'in other columns, another order and %s is read',
+    async (codec) => {
+      const store = memory()
+      await store.putIfAbsent(checkpointKey(3), await written(rows(add), `COMPRESSION ${codec}`))
+      await expectTheirs(store)
+    },
+  )
 
   test('in several parts is read when all are there, and passed over while one is missing', async () => {
     const store = memory()
-    const [p1, p2] = ['0000000001', '0000000002'].map((part) => `_delta_log/00000000000000000003.checkpoint.${part}.0000000002.parquet`)
+    const [p1, p2] = ['0000000001', '0000000002'].map(
+      (part) => `_delta_log/00000000000000000003.checkpoint.${part}.0000000002.parquet`,
+    )
     await store.putIfAbsent(p1 ?? '', await written(rows('SELECT NULL AS "add"'), 'COMPRESSION snappy'))
     expect(isLakeError(await readSnapshot(store).catch((e) => e), 'corrupt')).toBe(true)
     await store.putIfAbsent(p2 ?? '', await written(add, 'COMPRESSION snappy'))
@@ -176,8 +204,17 @@ describe('a checkpoint of another writer', () => {
     const sidecar = `SELECT {'path': 'side.parquet', 'sizeInBytes': 1::BIGINT, 'modificationTime': 1::BIGINT} AS sidecar`
     const lines: string[] = [
       JSON.stringify({ checkpointMetadata: { version: 3 } }),
-      JSON.stringify({ protocol: { minReaderVersion: 3, minWriterVersion: 7, readerFeatures: ['v2Checkpoint'], writerFeatures: ['v2Checkpoint'] } }),
-      JSON.stringify({ metaData: { id: 'i', schemaString: schemaString(metadata), partitionColumns: ['dt'], configuration: {} } }),
+      JSON.stringify({
+        protocol: {
+          minReaderVersion: 3,
+          minWriterVersion: 7,
+          readerFeatures: ['v2Checkpoint'],
+          writerFeatures: ['v2Checkpoint'],
+        },
+      }),
+      JSON.stringify({
+        metaData: { id: 'i', schemaString: schemaString(metadata), partitionColumns: ['dt'], configuration: {} },
+      }),
       '{"txn":{"appId":"theirs","version":9223372036854775807}}',
       JSON.stringify({ sidecar: { path: 'side.parquet', sizeInBytes: 1, modificationTime: 1 } }),
     ]
@@ -191,11 +228,20 @@ describe('a checkpoint of another writer', () => {
 test('a table of 100,000 files is checkpointed and opened in a second or so', async () => {
   const files = new Map(
     Array.from({ length: 100_000 }, (_, i) => {
-      const add = file(`part-${i}-80a083e8-7026-4e79`, `2026-11-${i % 30}`, { stats: `{"numRecords":${i},"minValues":{"id":${i}},"maxValues":{"id":${i + 1}},"nullCount":{"id":0}}` })
+      const add = file(`part-${i}-80a083e8-7026-4e79`, `2026-11-${i % 30}`, {
+        stats: `{"numRecords":${i},"minValues":{"id":${i}},"maxValues":{"id":${i + 1}},"nullCount":{"id":0}}`,
+      })
       return [add.key, add]
     }),
   )
-  const snapshot: Snapshot = { version: 10, timestamp: Date.now(), protocol: { minReaderVersion: 1, minWriterVersion: 2 }, metadata, files, txns: new Map() }
+  const snapshot: Snapshot = {
+    version: 10,
+    timestamp: Date.now(),
+    protocol: { minReaderVersion: 1, minWriterVersion: 2 },
+    metadata,
+    files,
+    txns: new Map(),
+  }
   const store = memory()
   const start = performance.now()
   await writeCheckpoint(store, snapshot)

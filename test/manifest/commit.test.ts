@@ -32,7 +32,10 @@ import {
 const load = (id: string, digest = 'd1') => ({ id, algorithm: 'sha256', digest })
 
 /** The store, with one method of putIfAbsent's fate decided per call. */
-function faulty(store: Store, fate: (call: number, put: () => Promise<PutOutcome>, key: string) => Promise<PutOutcome>): Store {
+function faulty(
+  store: Store,
+  fate: (call: number, put: () => Promise<PutOutcome>, key: string) => Promise<PutOutcome>,
+): Store {
   let calls = 0
   return new Proxy(store, {
     get(target, name) {
@@ -51,7 +54,9 @@ describe('a commit', () => {
     const store = memory()
     const result = await commit(store, appending(undefined, [file('1')], { txnId: 'me', load: load('n:1') }))
     expect(result).toMatchObject({ status: 'committed', version: 0 })
-    const lines = text((await store.get(logKey(0)))?.body ?? new Uint8Array()).trimEnd().split('\n')
+    const lines = text((await store.get(logKey(0)))?.body ?? new Uint8Array())
+      .trimEnd()
+      .split('\n')
     expect(JSON.parse(lines[0] ?? '')).toStrictEqual({
       commitInfo: {
         timestamp: snapshotOf(result).timestamp,
@@ -63,7 +68,13 @@ describe('a commit', () => {
         lakewright: { mode: 'append', loadId: 'n:1' },
       },
     })
-    expect(lines.map((line) => Object.keys(JSON.parse(line))[0])).toStrictEqual(['commitInfo', 'protocol', 'metaData', 'add', 'txn'])
+    expect(lines.map((line) => Object.keys(JSON.parse(line))[0])).toStrictEqual([
+      'commitInfo',
+      'protocol',
+      'metaData',
+      'add',
+      'txn',
+    ])
     expect(await readSnapshot(store)).toStrictEqual(snapshotOf(result))
   })
 
@@ -94,7 +105,10 @@ describe('a commit', () => {
     const promote = async () => {
       promoted++
     }
-    expect(await commit(store, replacing(base, ['a'], [file('n')], { promote }))).toMatchObject({ status: 'conflict', promoted: false })
+    expect(await commit(store, replacing(base, ['a'], [file('n')], { promote }))).toMatchObject({
+      status: 'conflict',
+      promoted: false,
+    })
     expect(promoted).toBe(0)
     let raced = false
     const racing = faulty(store, async (_call, put) => {
@@ -160,7 +174,9 @@ describe('a race', () => {
     const store = memory()
     await committed(store, appending(undefined, [file('1')]))
     const other = { ...metadata, configuration: { 'lakewright.key': '["dt"]' } }
-    const attempt = appending(undefined, [file('2')], { footprint: footprint('append', { metadata: other, changesTable: true }) })
+    const attempt = appending(undefined, [file('2')], {
+      footprint: footprint('append', { metadata: other, changesTable: true }),
+    })
     const result = await commit(store, attempt)
     expect(result).toMatchObject({ status: 'replan', newBase: { version: 0 }, winner: { version: 0 } })
   })
@@ -190,7 +206,9 @@ describe('a race', () => {
     const store = memory()
     const base = await tableOf(store, [file('1'), file('2')])
     await committed(store, replacing(base, ['a'], [file('3')]))
-    expect(await commit(store, compacting(base, [file('1'), file('2')], file('both')))).toMatchObject({ status: 'dropped' })
+    expect(await commit(store, compacting(base, [file('1'), file('2')], file('both')))).toMatchObject({
+      status: 'dropped',
+    })
   })
 
   test('for one progress name is planned again, even between appends', async () => {
@@ -332,10 +350,7 @@ describe('a load id', () => {
     const store = memory()
     const base = await tableOf(store, [file('1')])
     const receipt = { rows: { read: 5 } }
-    const actions = (): Action[] => [
-      { commitInfo: { lakewright: { mode: 'append', receipt } } },
-      { add: file('2') },
-    ]
+    const actions = (): Action[] => [{ commitInfo: { lakewright: { mode: 'append', receipt } } }, { add: file('2') }]
     await committed(store, appending(base, [], { load: load('n:1'), actions }))
     const again: CommitResult = await commit(store, appending(base, [], { load: load('n:1'), actions }))
     expect(again).toStrictEqual({ status: 'duplicate', version: 1, receipt, promoted: false })
@@ -355,9 +370,14 @@ describe('a load id', () => {
     const base = await committed(store, appending(undefined, [file('1')], { load: load('a:n:1') }))
     const later = await committed(store, appending(base, [file('2')]))
     expect(later.txns.get(loadAppId(load('a:n:1')))?.version).toBe(0n)
-    expect(await commit(store, appending(later, [], { load: load('a:n:1') }))).toMatchObject({ status: 'duplicate', version: 0 })
+    expect(await commit(store, appending(later, [], { load: load('a:n:1') }))).toMatchObject({
+      status: 'duplicate',
+      version: 0,
+    })
     // `n:1` ends the other id, and is not it.
-    expect(await commit(store, appending(later, [file('3')], { load: load('n:1') }))).toMatchObject({ status: 'committed' })
+    expect(await commit(store, appending(later, [file('3')], { load: load('n:1') }))).toMatchObject({
+      status: 'committed',
+    })
   })
 
   test('whose versions a full restore undid may be loaded again', async () => {
@@ -368,7 +388,10 @@ describe('a load id', () => {
     const restored = await committed(store, restore)
     const again = await commit(store, appending(restored, [file('2b')], { load: load('n:1') }))
     expect(again).toMatchObject({ status: 'committed', version: 3 })
-    expect(await commit(store, appending(snapshotOf(again), [], { load: load('n:1') }))).toMatchObject({ status: 'duplicate', version: 3 })
+    expect(await commit(store, appending(snapshotOf(again), [], { load: load('n:1') }))).toMatchObject({
+      status: 'duplicate',
+      version: 3,
+    })
   })
 
   test('of a fenced writer does not help it: conflict', async () => {
@@ -384,7 +407,11 @@ describe('a load id', () => {
     const store = memory()
     const forgetful = { ...metadata, configuration: { 'delta.setTransactionRetentionDuration': 'interval 1 day' } }
     const [protocol] = creation()
-    const actions: Action[] = [...(protocol ? [protocol] : []), { metaData: forgetful }, { txn: { appId: 'p', version: 5n } }]
+    const actions: Action[] = [
+      ...(protocol ? [protocol] : []),
+      { metaData: forgetful },
+      { txn: { appId: 'p', version: 5n } },
+    ]
     const base = await committed(store, appending(undefined, [], { actions: () => actions }))
     const withId = await commit(store, appending(base, [file('2')], { load: load('x') })).catch((e) => e)
     expect(isLakeError(withId, 'unsupported')).toBe(true)
@@ -397,14 +424,19 @@ describe('a load id', () => {
     const store = memory()
     const [protocol] = creation()
     const foreign = { ...metadata, configuration: {} }
-    const base = await committed(store, appending(undefined, [file('1')], { actions: () => [...(protocol ? [protocol] : []), { metaData: foreign }] }))
+    const base = await committed(
+      store,
+      appending(undefined, [file('1')], { actions: () => [...(protocol ? [protocol] : []), { metaData: foreign }] }),
+    )
     const logged: string[] = []
     const next = await committed(store, appending(base, [file('2')]), { runtime: quickRuntime(logged) })
     await committed(store, appending(next, [file('3')]), { runtime: quickRuntime(logged) })
     expect(logged.join()).toContain('delta.enableExpiredLogCleanup')
     const ours: string[] = []
     const own = memory()
-    await committed(own, appending(await tableOf(own, [file('1')], [file('2')]), [file('3')]), { runtime: quickRuntime(ours) })
+    await committed(own, appending(await tableOf(own, [file('1')], [file('2')]), [file('3')]), {
+      runtime: quickRuntime(ours),
+    })
     expect(ours).toStrictEqual([])
   })
 })

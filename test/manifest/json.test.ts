@@ -48,7 +48,13 @@ describe('JSON without loss', () => {
   })
 
   test('whatever was written is read back the same', () => {
-    const leaf = fc.oneof(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.string(), fc.boolean())
+    const leaf = fc.oneof(
+      fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+      fc.integer(),
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+      fc.string(),
+      fc.boolean(),
+    )
     const value = fc.dictionary(fc.string(), fc.oneof(leaf, fc.array(leaf), fc.constant(null)))
     fc.assert(
       fc.property(value, (given) => {

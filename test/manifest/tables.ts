@@ -1,11 +1,11 @@
 /** Small tables for the manifest's tests: actions without data files, on any store. */
 import { randomUUID } from 'node:crypto'
-import { type Runtime, systemRuntime } from '../../src/runtime.js'
-import type { Schema } from '../../src/schema/types.js'
 import type { Action, AddFile, Metadata, Snapshot } from '../../src/manifest/actions.js'
 import { type Footprint, type ReadSet, removeOf } from '../../src/manifest/change.js'
 import { type Attempt, type CommitOptions, type CommitResult, commit } from '../../src/manifest/commit.js'
 import { newMetadata, plainProtocol } from '../../src/manifest/create.js'
+import { type Runtime, systemRuntime } from '../../src/runtime.js'
+import type { Schema } from '../../src/schema/types.js'
 import { openMemory } from '../../src/store/memory.js'
 import type { Store } from '../../src/store/port.js'
 
@@ -13,7 +13,11 @@ export const schema: Schema = [
   { name: 'id', type: { kind: 'bigint' }, nullable: true },
   { name: 'dt', type: { kind: 'varchar' }, nullable: true },
 ]
-export const metadata: Metadata = newMetadata({ schema, partitionBy: ['dt'], key: ['id'] }, 'table-id', 1_700_000_000_000)
+export const metadata: Metadata = newMetadata(
+  { schema, partitionBy: ['dt'], key: ['id'] },
+  'table-id',
+  1_700_000_000_000,
+)
 
 let stores = 0
 export function memory(): Store {

@@ -141,7 +141,7 @@ test('what a table says about a column beyond its type is kept', () => {
 })
 
 test('the common type is the same from both sides', () => {
-  const names = [...new Set(meetings.flatMap(([a, b]) => [a, b]))]
+  const names = [...new Set(meetings.flatMap((meeting) => meeting.slice(0, 2)))]
   for (const a of names)
     for (const b of names) {
       if (a.startsWith('struct')) continue

@@ -240,12 +240,21 @@ describe('staging on a file system', () => {
     expect(await everyFile(root)).toEqual(['f.parquet'])
   })
 
-  test('a partition folder that somebody removed meanwhile is made again', async () => {
+  test('a folder that somebody removed meanwhile is made again', async () => {
     const store = openLocal(root)
     await store.promote(await stageOne(store, 'dt=1/a.parquet'))
     await rm(join(root, 'dt=1'), { recursive: true })
     await store.promote(await stageOne(store, 'dt=1/b.parquet'))
     expect(await keysOf(store, 'dt=1/')).toEqual(['dt=1/b.parquet'])
+    await store.spoolFolder('load')
+    await store.putIfAbsent(logKey(0), bytes('0'))
+    await store.putDerived('_published/a', bytes('a'))
+    await rm(root, { recursive: true })
+    const file = await spoolInto(folder, 'rows')
+    const [reservation] = await store.reserve([{ key: 'c.parquet', file }], { folder: '_staging/load' })
+    await store.stage(reservation as Reservation, file)
+    expect(await store.putIfAbsent(logKey(0), bytes('0'))).toMatchObject({ status: 'created' })
+    expect(await store.putDerived('_published/a', bytes('a'))).toBe('written')
   })
 
   test('the age of a promoted file counts from its promotion, however long it was staged', async () => {

@@ -16,7 +16,7 @@ import type { Schema } from '../../schema/types.js'
 import type { FedRelation, FeedOptions } from '../port.js'
 import { quoteIdent } from '../sql.js'
 import type { ArrowType } from './numbers.js'
-import { typeIds } from './text.js'
+import { textIds } from './text.js'
 import { type DuckApi, duckTypeOf } from './types.js'
 import { ValueMisfit } from './value-misfit.js'
 import { type Bindings, type ColumnWriter, columnWriter } from './vectors.js'
@@ -302,7 +302,7 @@ class BatchCursor {
     let count = rows
     for (const child of data.children) {
       const offsets: ArrayLike<number | bigint> | undefined = child.valueOffsets
-      if (offsets === undefined || !typeIds.texts.has(child.typeId)) continue
+      if (offsets === undefined || !textIds.has(child.typeId)) continue
       const from = Number(offsets[this.row] ?? 0)
       while (count > 1 && Number(offsets[this.row + count] ?? 0) - from > chunkTextBytes) count = count >> 1
     }

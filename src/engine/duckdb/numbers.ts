@@ -12,7 +12,8 @@
  *   Timestamp (µs; s, ms; ns)       timestamp       as it is; multiplied; divided, must be whole µs
  *   Time                            varchar         `10:00:00.5`
  */
-import { isValid, typeIds } from './text.js'
+import { typeIds } from '../../schema/arrow.js'
+import { isValid } from './text.js'
 import { ValueMisfit } from './value-misfit.js'
 
 /** The parts of an Arrow type that are looked at; several copies of apache-arrow may be loaded. */

@@ -5,33 +5,18 @@
  */
 import { isAscii, isUtf8 } from 'node:buffer'
 import type { Data } from 'apache-arrow'
+import { typeIds } from '../../schema/arrow.js'
 import { ValueMisfit } from './value-misfit.js'
 
-/** Ids that travel in Arrow's own files, so they are the same in every version and copy of the library. */
-export const typeIds = {
-  null: 1,
-  int: 2,
-  float: 3,
-  binary: 4,
-  utf8: 5,
-  bool: 6,
-  decimal: 7,
-  date: 8,
-  time: 9,
-  timestamp: 10,
-  struct: 13,
-  fixedSizeBinary: 15,
-  map: 17,
-  largeBinary: 19,
-  largeUtf8: 20,
-  binaryView: 23,
-  utf8View: 24,
-  dictionary: -1,
-  texts: new Set([5, 20, 24]),
-  blobs: new Set([4, 15, 19, 23]),
-  /** List, FixedSizeList, LargeList. */
-  lists: new Set([12, 16, 21]),
-} as const
+/** Layouts that hold text, bytes, and lists. */
+export const textIds: ReadonlySet<number> = new Set([typeIds.utf8, typeIds.largeUtf8, typeIds.utf8View])
+export const bytesIds: ReadonlySet<number> = new Set([
+  typeIds.binary,
+  typeIds.fixedSizeBinary,
+  typeIds.largeBinary,
+  typeIds.binaryView,
+])
+export const listIds: ReadonlySet<number> = new Set([typeIds.list, typeIds.fixedSizeList, typeIds.largeList])
 
 /** Where each value begins in its block, and where the last one ends. */
 export type Offsets = Int32Array | Float64Array

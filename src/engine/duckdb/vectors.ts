@@ -10,6 +10,7 @@
  */
 import type { Vector as DuckVector } from '@duckdb/node-bindings'
 import type { Data } from 'apache-arrow'
+import { typeIds } from '../../schema/arrow.js'
 import type { LakeType } from '../../schema/types.js'
 import {
   type ArrowType,
@@ -21,7 +22,7 @@ import {
   timeReader,
   timestampReader,
 } from './numbers.js'
-import { isValid, maskedOffsets, type Offsets, textBlock, typeIds } from './text.js'
+import { bytesIds, isValid, listIds, maskedOffsets, type Offsets, textBlock, textIds } from './text.js'
 import { ValueMisfit } from './value-misfit.js'
 
 export type Bindings = typeof import('@duckdb/node-bindings')
@@ -59,9 +60,9 @@ export function columnWriter(bindings: Bindings, type: ArrowType, lake: LakeType
       return fixedWriter(bindings, timestampReader(type))
     case 'varchar':
       if (type.typeId === typeIds.time) return new SpelledWriter(bindings, timeReader(type))
-      return typeIds.texts.has(type.typeId) ? new TextWriter(bindings, true) : undefined
+      return textIds.has(type.typeId) ? new TextWriter(bindings, true) : undefined
     case 'blob':
-      return typeIds.blobs.has(type.typeId) ? new TextWriter(bindings, false) : undefined
+      return bytesIds.has(type.typeId) ? new TextWriter(bindings, false) : undefined
     case 'list':
       return listWriter(bindings, type, lake.element)
     case 'map':
@@ -306,7 +307,7 @@ function gatherPlaces(model: Data, places: { chunk: Data; index: number }[], val
     }
     return asData({ ...shape, values })
   }
-  if (typeIds.texts.has(model.typeId) || typeIds.blobs.has(model.typeId)) {
+  if (textIds.has(model.typeId) || bytesIds.has(model.typeId)) {
     // Every use is copied: entries are short, and a range is.
     const parts: Uint8Array[] = []
     const valueOffsets = new Int32Array(count + 1)
@@ -328,7 +329,7 @@ function gatherPlaces(model: Data, places: { chunk: Data; index: number }[], val
 }
 
 function plainOf(typeId: number): number {
-  return typeIds.texts.has(typeId) ? typeIds.utf8 : typeIds.binary
+  return textIds.has(typeId) ? typeIds.utf8 : typeIds.binary
 }
 
 /** The writers read no more of a `Data` than these. */
@@ -338,7 +339,7 @@ function asData(parts: Record<string, unknown> & { type: { typeId: number } }): 
 
 function listWriter(bindings: Bindings, type: ArrowType, element: LakeType): ColumnWriter | undefined {
   const child = type.children?.[0]?.type
-  if (child === undefined || !typeIds.lists.has(type.typeId)) return undefined
+  if (child === undefined || !listIds.has(type.typeId)) return undefined
   const writer = columnWriter(bindings, child, element)
   return writer === undefined ? undefined : new ListWriter(bindings, writer, type.listSize)
 }

@@ -21,10 +21,7 @@ import math
 import struct
 from decimal import Decimal
 
-import pyarrow as pa
 import pyarrow.types as t
-
-EPOCH = datetime.datetime(1970, 1, 1)
 
 
 def rows(table):
@@ -112,7 +109,7 @@ def date(value):
 
 
 def timestamp(value):
-    """Microseconds since the epoch are exact; a time zone, where there is one, is UTC once it is text."""
+    """A time zone, where there is one, is UTC once it is text."""
     if value.tzinfo is None:
         return f'"{value.isoformat(timespec="microseconds")}"'
     utc = value.astimezone(datetime.timezone.utc).replace(tzinfo=None)

@@ -27,6 +27,7 @@ os.dup2(2, 1)
 
 def serve(version, operations):
     """Answer requests with the functions in `operations` (request → rows or None) until standard input ends."""
+
     def answer(message):
         answers.write(json.dumps(message, ensure_ascii=False) + "\n")
         answers.flush()

@@ -64,7 +64,7 @@ def sql(request):
 
 def writer(request):
     schema = StructType.fromJson(request["schema"])
-    return spark.createDataFrame(canonical.decode_rows(request), schema).write.format("delta")
+    return spark.createDataFrame(canonical.decode_rows(request), schema).coalesce(1).write.format("delta")
 
 
 def collect(frame):

@@ -1,0 +1,73 @@
+/**
+ * A CSV file split in two: rows that are rows, and those that are diverted (ragged, badly quoted, not UTF-8), each with its
+ * number in the file. Slow, and done only for files that DuckDB refuses. A quote that does not close costs its own line, not
+ * the rest of the file.
+ */
+import { isUtf8 } from 'node:buffer'
+import { createReadStream } from 'node:fs'
+import { type CsvRecord, type Dialect, RecordReader } from './csv-text.js'
+import { LineFile, type RejectsFile } from './line-file.js'
+import type { Spool } from './spool.js'
+
+/** @returns a file without header whose first column is the row's number, and an NDJSON file of the others */
+export async function repairCsv(
+  file: { path: string; name: string },
+  columns: number,
+  { dialect, skipLines, hasHeader }: { dialect: Dialect; skipLines: number; hasHeader: boolean },
+  spool: Spool,
+): Promise<{ path: string; rejects: RejectsFile }> {
+  const good = new LineFile(spool.path('.rows.csv'))
+  const bad = new LineFile(spool.path('.rejects.ndjson'))
+  // One character per byte: bytes that are no text must come through as they are.
+  const byBytes: Dialect = { ...dialect, delimiter: Buffer.from(dialect.delimiter).toString('latin1') }
+  const reader = new RecordReader(byBytes)
+  let row = hasHeader ? -1 : 0
+  const take = async (record: CsvRecord): Promise<void> => {
+    if (columns > 1 && record.raw === '') return
+    row++
+    if (row === 0) return
+    const problem = problemOf(record, columns)
+    if (problem === undefined) {
+      await good.write(Buffer.from(`${row}${byBytes.delimiter}${record.raw}`, 'latin1'))
+      return
+    }
+    let { raw } = record
+    if (record.broken !== undefined && /[\r\n]/.test(raw)) {
+      raw = raw.split(/\r\n|\n|\r/, 1)[0] ?? ''
+      reader.resumeAtSecondLine(record)
+    }
+    const text = Buffer.from(raw, 'latin1').toString('utf8')
+    await bad.write(Buffer.from(JSON.stringify({ file: file.name, row, reason: problem, raw: JSON.stringify(text) })))
+  }
+  for await (const piece of bytesAsText(file.path, skipLines)) {
+    reader.add(piece)
+    for (let record = reader.next(); record !== undefined; record = reader.next()) await take(record)
+  }
+  reader.end()
+  for (let record = reader.next(); record !== undefined; record = reader.next()) await take(record)
+  await good.close()
+  await bad.close()
+  return { path: good.path, rejects: bad }
+}
+
+function problemOf({ fields, broken, raw }: CsvRecord, columns: number): string | undefined {
+  if (broken !== undefined) return `the row has ${broken}`
+  if (fields.length !== columns) return `the row has ${fields.length} values, the header ${columns}`
+  return isUtf8(Buffer.from(raw, 'latin1')) ? undefined : 'the bytes are not UTF-8'
+}
+
+async function* bytesAsText(path: string, skipLines: number): AsyncGenerator<string> {
+  let skip = skipLines
+  let isFirst = true
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18 })) {
+    let text = (chunk as Buffer).toString('latin1')
+    if (isFirst && text.startsWith('\u00ef\u00bb\u00bf')) text = text.slice(3)
+    isFirst = false
+    for (; skip > 0; skip--) {
+      const end = text.indexOf('\n')
+      if (end === -1) break
+      text = text.slice(end + 1)
+    }
+    if (skip === 0) yield text
+  }
+}

@@ -1,0 +1,54 @@
+/** Lines on their way into a file, some hundred kilobytes at a time. */
+import { createWriteStream } from 'node:fs'
+import { once } from 'node:events'
+import { finished } from 'node:stream/promises'
+import { quotePath } from '../engine/sql.js'
+
+export class LineFile {
+  private held: Buffer[] = []
+  private heldBytes = 0
+  longestBytes = 0
+  private readonly stream
+
+  constructor(readonly path: string) {
+    this.stream = createWriteStream(path)
+  }
+
+  async write(line: Buffer): Promise<void> {
+    this.held.push(line, newline)
+    this.heldBytes += line.length + 1
+    this.longestBytes = Math.max(this.longestBytes, line.length)
+    if (this.heldBytes > 1 << 19) await this.flush()
+  }
+
+  async close(): Promise<void> {
+    await this.flush()
+    this.stream.end()
+    await finished(this.stream)
+  }
+
+  private async flush(): Promise<void> {
+    const all = Buffer.concat(this.held)
+    this.held = []
+    this.heldBytes = 0
+    if (!this.stream.write(all)) await once(this.stream, 'drain')
+  }
+}
+
+/** Files of `{ file, row, reason, raw }` as a SELECT of `__lw_file, __lw_row, __lw_reason, __lw_raw`. */
+export function readRejects(files: readonly RejectsFile[]): string {
+  return (
+    `SELECT file AS __lw_file, "row" AS __lw_row, reason AS __lw_reason, raw AS __lw_raw FROM read_json([${files.map(({ path }) => quotePath(path)).join(', ')}], ` +
+    `format='newline_delimited', records=true, auto_detect=false, columns={file: 'VARCHAR', 'row': 'BIGINT', reason: 'VARCHAR', raw: 'VARCHAR'}, ` +
+    `compression='uncompressed', maximum_object_size=${objectBytes(files.map(({ longestBytes }) => longestBytes))})`
+  )
+}
+
+export type RejectsFile = Pick<LineFile, 'path' | 'longestBytes'>
+
+/** DuckDB's limit on a JSON object: its own, or a longer one. It allocates twice that per thread. */
+export function objectBytes(lengths: readonly number[]): number {
+  return Math.max(16_777_216, ...lengths.map((bytes) => bytes + 16))
+}
+
+const newline = Buffer.from('\n')
