@@ -14,7 +14,6 @@ import { keyProperty, newMetadata, plainProtocol } from './manifest/create.js'
 import { commitInfoOf, readCommitAt, readSnapshot } from './manifest/log.js'
 import { findLoad, type LoadName } from './manifest/progress.js'
 import { partitionId, partitionPath } from './partition/spec.js'
-import { publish } from './publish/publish.js'
 import { type Receipt, receiptOf } from './receipt.js'
 import { contentDigest, digestAlgorithm } from './stage/digest.js'
 import { fingerprintTag, fingerprintTagName } from './stage/fingerprint.js'
@@ -216,7 +215,10 @@ async function afterCommit(
   // The commit stands whatever happens now: what is derived can be made again, and what is left over is swept later.
   await attempt(load, 'could not sweep staged files', () => sweep(load, planned, upload, rejected))
   await attempt(load, 'could not write a checkpoint', () => checkpointIfDue(load.store, snapshot, { runtime: load.runtime }))
-  await attempt(load, 'could not publish', () => publish(load.store, snapshot, { runtime: load.runtime }))
+  await attempt(load, 'could not publish', async () => {
+    const { publish } = await import('./publish/publish.js')
+    await publish(load.store, snapshot, { runtime: load.runtime })
+  })
   return { ...receiptFor('committed', load, planned, rejected), version, durationMs: load.runtime.now() - load.startedMs }
 }
 

@@ -113,7 +113,7 @@ async function writeFile(session: Session, result: QueryResult, out: string, for
 
 /** Through a file, so that a stream has the very bytes of `--out` and the rows need not become JavaScript objects. */
 async function writeStream(result: QueryResult, format: FileFormat): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'lakewright-query-'))
+  const folder = await mkdtemp(join(tmpdir(), 'lakewright-out-'))
   try {
     const path = join(folder, `result.${format}`)
     await result.write(path, format)

@@ -22,15 +22,17 @@ export function textTable(columns: TextColumn[], rows: string[][], maxWidth?: nu
 export interface Layout {
   columns: TextColumn[]
   widths: number[]
+  /** Cells wider than their column are cut; otherwise they push what follows to the right. */
+  cut: boolean
 }
 
-export function layOut(columns: TextColumn[], rows: string[][], maxWidth = Number.POSITIVE_INFINITY): Layout {
+export function layOut(columns: TextColumn[], rows: string[][], maxWidth?: number): Layout {
   const widths = columns.map((column, at) => {
     let widest = displayWidth(printable(column.name))
     for (const row of rows) widest = Math.max(widest, displayWidth(printable(row[at] ?? '')))
-    return Math.min(widest, maxWidth)
+    return Math.min(widest, maxWidth ?? widest)
   })
-  return { columns, widths }
+  return { columns, widths, cut: maxWidth !== undefined }
 }
 
 export function header(layout: Layout): string[] {
@@ -38,10 +40,11 @@ export function header(layout: Layout): string[] {
   return [line(layout, names), layout.widths.map((width) => '─'.repeat(width)).join('  ')]
 }
 
-export function line({ columns, widths }: Layout, cells: string[]): string {
+export function line({ columns, cut, widths }: Layout, cells: string[]): string {
   const parts = columns.map((column, at) => {
     const width = widths[at] ?? 0
-    const text = shorten(printable(cells[at] ?? ''), width)
+    const whole = printable(cells[at] ?? '')
+    const text = cut ? shorten(whole, width) : whole
     const space = ' '.repeat(Math.max(0, width - displayWidth(text)))
     return column.align === 'right' ? space + text : text + space
   })

@@ -131,19 +131,20 @@ function holdsSql(source: { type: LakeType }, candidate: Candidate, x: string): 
   const fitted = fit(source.type, candidate, x)
   if (fitted === undefined) return 'false'
   if (fitted.proof === undefined || candidate.kind === 'varchar') return 'true'
-  return `(${x} IS NULL OR ${fitted.proof})`
+  // A proof is NULL for a day that the calendar does not have, and `bool_and` passes over NULL.
+  return `(${x} IS NULL OR coalesce(${fitted.proof}, false))`
 }
 
 /** Whether the row fits the types that are not inferred. */
 function keepSql(columns: readonly Column[], index: number): string | undefined {
-  const proofs = fixedProofs(columns, index).map(({ holds }) => `coalesce(${holds}, false)`)
+  const proofs = fixedProofs(columns, index).map(({ holds }) => holds)
   return proofs.length === 0 ? undefined : proofs.join(' AND ')
 }
 
 function reasonSql(columns: readonly Column[], index: number): string {
   const reasons = fixedProofs(columns, index).map(({ column, holds, x }) => {
     const what = quoteText(`column ${column.name} is no ${typeName(typeNow(column))}: `)
-    return `CASE WHEN NOT coalesce(${holds}, false) THEN ${what} || left(CAST(${x} AS VARCHAR), 100) END`
+    return `CASE WHEN NOT ${holds} THEN ${what} || left(CAST(${x} AS VARCHAR), 100) END`
   })
   return `concat_ws('; ', ${reasons.join(', ')})`
 }

@@ -1,6 +1,7 @@
 /** Byte ranges and digests, the same for every store. */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import type { ByteRange, SpooledFile } from './port.js'
 
@@ -18,4 +19,15 @@ export async function sha256Of(file: SpooledFile, signal?: AbortSignal): Promise
   const hash = createHash('sha256')
   await pipeline(createReadStream(file.path, { highWaterMark: 1 << 20 }), hash, { signal })
   return hash.digest('hex')
+}
+
+/** Read from `position` until the buffer is full or the file ends. Answers how many bytes there were. */
+export async function fill(file: FileHandle, buffer: Buffer, position: number): Promise<number> {
+  let filled = 0
+  while (filled < buffer.length) {
+    const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, position + filled)
+    if (bytesRead === 0) break
+    filled += bytesRead
+  }
+  return filled
 }

@@ -15,7 +15,7 @@ import { pathToFileURL } from 'node:url'
 import pLimit from 'p-limit'
 import { LakeError } from '../errors.js'
 import { type Runtime, systemRuntime } from '../runtime.js'
-import { sha256Of, span } from './bytes.js'
+import { fill, sha256Of, span } from './bytes.js'
 import { assertKey, assertPrefix, probeKey, shortHash, stagedKey, stagingRoot } from './keys.js'
 import {
   codeOf,
@@ -84,12 +84,7 @@ class LocalStore implements Store {
           if (!stats.isFile()) return undefined
           const { start, end } = span(range, Number(stats.size))
           const buffer = Buffer.allocUnsafe(end - start)
-          let filled = 0
-          while (filled < buffer.length) {
-            const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, start + filled)
-            if (bytesRead === 0) break
-            filled += bytesRead
-          }
+          const filled = await fill(file, buffer, start)
           this.usage.bytesRead += filled
           return { ...infoOf(key, stats), body: new Uint8Array(buffer.buffer, buffer.byteOffset, filled) }
         }),

@@ -11,7 +11,7 @@ import { open, rename, rm } from 'node:fs/promises'
 import pLimit from 'p-limit'
 import { LakeError } from '../errors.js'
 import { type Runtime, systemRuntime } from '../runtime.js'
-import { sha256Of, span } from './bytes.js'
+import { fill, sha256Of, span } from './bytes.js'
 import { assertKey, assertPrefix, probeKey, shortHash, stagedKey, stagingRoot } from './keys.js'
 import type {
   ByteRange,
@@ -262,8 +262,10 @@ class S3Store implements Store {
       return await allOrNone(counting(Math.ceil(file.sizeBytes / size)), (i, failed) =>
         lane(async () => {
           failed.throwIfAborted()
-          const body = Buffer.alloc(Math.min(size, file.sizeBytes - i * size))
-          await source.read(body, 0, body.length, i * size)
+          const body = Buffer.allocUnsafe(Math.min(size, file.sizeBytes - i * size))
+          if ((await fill(source, body, i * size)) < body.length) {
+            throw new LakeError('corrupt', 'a spooled file is not what was verified', { path: file.path })
+          }
           return this.s3.uploadPart(upload, i + 1, body, signal)
         }),
       )
@@ -290,16 +292,16 @@ class S3Store implements Store {
     )
   }
 
-  /** Create an upload, fill it, complete it; leave none behind where that fails. */
+  /** Create an upload, send its parts, complete it; leave none behind where that fails. */
   private async throughUpload(
     key: string,
     expected: Expected,
     signal: AbortSignal | undefined,
-    fill: (upload: Upload) => Promise<string[]>,
+    send: (upload: Upload) => Promise<string[]>,
   ): Promise<void> {
     const upload = await this.s3.createUpload(key, expected.sha256, signal)
     try {
-      await this.complete(upload, await fill(upload), expected, signal)
+      await this.complete(upload, await send(upload), expected, signal)
     } finally {
       // After success it is gone; another promoter's success, found by HEAD, leaves ours open.
       await this.s3.abortUpload(upload, undefined).catch(() => {})

@@ -37,7 +37,7 @@ describe('a checkpoint', () => {
         name,
         dt,
         stats: fc.option(fc.json(), { nil: undefined }),
-        tags: fc.option(fc.dictionary(fc.string({ minLength: 1 }), fc.string()), { nil: undefined }),
+        tags: fc.option(fc.dictionary(fc.stringMatching(/^[a-z.:é]{1,8}$/), fc.string(), { noNullPrototype: true }), { nil: undefined }),
       })
       .map(({ name, dt, stats, tags }) => ({
         add: file(name, dt, {
@@ -52,7 +52,7 @@ describe('a checkpoint', () => {
       .map(([name, dt]) => ({ remove: removeOf(file(name, dt, { key: `x/${name}.parquet` }), Date.now()) }))
     const txn = fc
       .record({ appId: fc.string({ minLength: 1 }), version: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }) })
-      .map((value) => ({ txn: value }))
+      .map((value) => ({ txn: { ...value } }))
     const commits = fc.array(fc.array(fc.oneof(add, remove, txn), { maxLength: 8 }), { maxLength: 6 })
     await fc.assert(
       fc.asyncProperty(commits, async (lists) => {
@@ -243,17 +243,20 @@ test('a table of 100,000 files is checkpointed and opened in a second or so', as
     txns: new Map(),
   }
   const store = memory()
-  const start = performance.now()
-  await writeCheckpoint(store, snapshot)
-  const writtenAt = performance.now()
-  const back = await readSnapshot(store)
-  const [writeMs, readMs] = [writtenAt - start, performance.now() - writtenAt]
+  const [writeMs] = await cpuMs(() => writeCheckpoint(store, snapshot))
+  const [readMs, back] = await cpuMs(() => readSnapshot(store))
   expect(back?.files.size).toBe(100_000)
-  process.stderr.write(`checkpoint of 100,000: write ${writeMs.toFixed(0)} ms, read ${readMs.toFixed(0)} ms\n`)
-  // Twice and more of what it takes on an idle machine: fails when the work per file multiplies, not when a neighbour is busy.
-  expect(writeMs).toBeLessThan(6_000)
+  // Of processor time, and several times what it takes: fails when the work per file multiplies, not when a neighbour is busy.
+  expect(writeMs).toBeLessThan(5_000)
   expect(readMs).toBeLessThan(3_000)
 })
+
+async function cpuMs<T>(run: () => Promise<T>): Promise<[number, T]> {
+  const before = process.cpuUsage()
+  const result = await run()
+  const { user, system } = process.cpuUsage(before)
+  return [(user + system) / 1000, result]
+}
 
 test('a replace after a checkpoint removes files that only the checkpoint knows', async () => {
   const store = memory()

@@ -192,7 +192,7 @@ for (const type of types)
         const bySql = await duck.each(texts, proofSql(type, 'x'))
         expect(texts.filter((t, i) => matches(type, t) !== bySql[i])).toEqual([])
       }),
-      seeded({ numRuns: 25 }),
+      seeded({ numRuns: 40 }),
     )
   })
 
@@ -209,7 +209,7 @@ test('a proved text keeps its value in DuckDB, whatever the session zone', async
           fitting.map((t) => [t, micros ? String(instantMicros(t)) : normal(type.kind, t)]),
         )
       }),
-      seeded({ numRuns: 15 }),
+      seeded({ numRuns: 25 }),
     )
   }
 })

@@ -236,9 +236,12 @@ describe.each(places)('on $name', ({ make }) => {
     const refused = await failure(table.append([{ dt: 'c', n: 3, extra: 'x' }]))
     expect(refused.code).toBe('invalid')
     expect(`${refused.message} ${refused.fix}`).toContain('evolve')
-    await table.append([{ dt: 'c', n: 3, extra: 'x' }], { schema: 'evolve' })
+    const added = await table.append([{ dt: 'c', n: 3, extra: 'x' }], { schema: 'evolve', types: { n: 'integer' } })
+    expect(added).toMatchObject({ rows: { read: 1, written: 1 }, files: { added: 1, removed: 0 } })
+    const tooWide = await failure(table.append([{ dt: 'd', n: 2 ** 40 }]))
+    expect(tooWide.code).toBe('invalid')
     const wide = await table.append([{ dt: 'd', n: 2 ** 40, extra: null }], { schema: 'evolve' })
-    expect(wide.rows).toMatchObject({ read: 1, written: 1, rewritten: 3 })
+    expect(wide.rows).toEqual({ read: 1, written: 1, rewritten: 3 })
     expect((await table.snapshot()).columns).toEqual([
       { name: 'dt', type: 'varchar' },
       { name: 'n', type: 'bigint' },

@@ -1,6 +1,17 @@
 /** What only a file system can get wrong: durability, links, mounts, permissions. */
 import { randomUUID } from 'node:crypto'
-import nodeFiles, { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import nodeFiles, {
+  type FileHandle,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join, relative } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -280,6 +291,43 @@ describe('staging on a file system', () => {
   })
 })
 
+describe('a load whose file system fails at one operation, the first, the second, …', () => {
+  for (const when of ['before', 'after'] as const) {
+    test(`leaves the table whole and can be done again: error ${when} the operation`, async () => {
+      let survived = 0
+      for (let n = 1; ; n++) {
+        root = join(folder, `${when}-${n}`)
+        const faults = failingAt(n, when)
+        const outcome = await load(openWith(faults.fs)).catch((error: unknown) => error)
+        if (!faults.hasFailed()) {
+          expect(outcome).toBe('created')
+          expect(n).toBeGreaterThan(20)
+          break
+        }
+        const store = openLocal(root)
+        if (await store.head(logKey(0))) expect(text((await store.get('dt=1/f.parquet'))?.body)).toBe('rows')
+        if (outcome === 'created') {
+          survived++
+          expect(await store.head(logKey(0))).toBeDefined()
+        }
+        expect(await load(store)).toMatch(/^(created|exists)$/)
+        expect(text((await store.get('dt=1/f.parquet'))?.body)).toBe('rows')
+        expect(text((await store.get(logKey(0)))?.body)).toBe('commit')
+        expect((await keysOf(store, '')).filter((key) => key.endsWith('.parquet'))).toEqual(['dt=1/f.parquet'])
+      }
+      // Failing to remove what is no longer needed is no failure.
+      expect(survived).toBeLessThan(10)
+    })
+  }
+
+  /** The steps of a load, as an executor makes them: staging again is what it does when it is told to. */
+  async function load(store: Store): Promise<string> {
+    const present = await store.head('dt=1/f.parquet')
+    if (!present) await store.promote(await stageOne(store, 'dt=1/f.parquet'))
+    return (await store.putIfAbsent(logKey(0), bytes('commit'))).status
+  }
+})
+
 describe('links and leftovers', () => {
   test('a symbolic link that leads out of the root is not written through, nor deleted through', async () => {
     const outside = join(folder, 'outside')
@@ -360,6 +408,43 @@ function recording(calls: string[]): Partial<FileSystem> {
     },
     mkdir: mkdirNoted as FileSystem['mkdir'],
   }
+}
+
+/** The real file system, of which the n-th operation fails, before or after it was done. */
+function failingAt(n: number, when: 'before' | 'after'): { fs: Partial<FileSystem>; hasFailed(): boolean } {
+  let calls = 0
+  const guard = async <T>(work: () => Promise<T>): Promise<T> => {
+    const fails = ++calls === n
+    if (fails && when === 'before') throw errno('EIO')
+    const result = await work()
+    if (fails) throw errno('EIO')
+    return result
+  }
+  const fs: Partial<FileSystem> = {
+    open: async (...args) => {
+      const opened: FileHandle[] = []
+      const file = await guard(async () => {
+        const handle = await nodeFiles.open(...args)
+        opened.push(handle)
+        return handle
+      }).catch(async (error) => {
+        for (const handle of opened) await handle.close()
+        throw error
+      })
+      const { sync, writeFile: write } = file
+      file.sync = () => guard(() => sync.call(file))
+      file.writeFile = (...written) => guard(() => write.apply(file, written))
+      return file
+    },
+    link: (...args) => guard(() => nodeFiles.link(...args)),
+    rename: (...args) => guard(() => nodeFiles.rename(...args)),
+    rm: (...args) => guard(() => nodeFiles.rm(...args)),
+    utimes: (...args) => guard(() => nodeFiles.utimes(...args)),
+    writeFile: (...args) => guard(() => nodeFiles.writeFile(...args)),
+    mkdir: ((path: string, options?: { recursive: boolean }) =>
+      guard(() => nodeFiles.mkdir(path, options))) as FileSystem['mkdir'],
+  }
+  return { fs, hasFailed: () => calls >= n }
 }
 
 function errno(code: string): NodeJS.ErrnoException {

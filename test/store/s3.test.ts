@@ -182,6 +182,31 @@ for (const server of inject('s3Servers') ?? []) {
       })
     })
 
+    for (const kind of ['lose-answer', 'lose-request'] as const) {
+      test(`whichever single request is lost, a load ends whole and leaves nothing open: ${kind}`, async () => {
+        for (let n = 1; ; n++) {
+          prefix = `lake/${randomUUID()}`
+          store = open()
+          let seen = 0
+          proxy.fault = () => (++seen === n ? { kind } : undefined)
+          await store.promote(await stageOne('f.parquet'))
+          const statuses = [(await store.putIfAbsent(logKey(0), bytes('commit'))).status]
+          if (statuses[0] === 'unknown') statuses.push((await store.putIfAbsent(logKey(0), bytes('commit'))).status)
+          proxy.fault = () => undefined
+          expect(['created', 'exists']).toContain(statuses.at(-1))
+          expect(text((await store.get('f.parquet'))?.body)).toBe('rows')
+          expect(text((await store.get(logKey(0)))?.body)).toBe('commit')
+          expect(await openUploads('f.parquet')).toBe(0)
+          await store.close()
+          if (seen < n) {
+            // Create, one part, Complete, the commit: there is nothing to save.
+            expect(n).toBe(5)
+            break
+          }
+        }
+      })
+    }
+
     test('a Create whose answer is lost leaves no second upload open', async () => {
       const file = await spoolInto(folder, 'rows')
       proxy.fault = times(1, isCreate, { kind: 'lose-answer' })
