@@ -12,9 +12,11 @@ import { loadColumnNames, propertiesOf, spelledAs } from './remembered.js'
 import { toSql } from './schema/duckdb.js'
 import { reconcile } from './schema/evolve.js'
 import { withFieldIds } from './schema/field-ids.js'
-import { findColumn } from './schema/names.js'
+import { fitCastSql, fitProofSql } from './schema/fit.js'
+import { misfitSql } from './schema/misfit.js'
+import { findColumn, sameType, typeName } from './schema/names.js'
 import { quoteIdentifier, quoteText } from './schema/quote.js'
-import type { Field, Schema } from './schema/types.js'
+import type { Field, LakeType, Schema } from './schema/types.js'
 import type { Scope } from './settings.js'
 import type { Input } from './source/port.js'
 
@@ -105,10 +107,28 @@ function selectOf(load: Load, input: Input, schema: Schema): string {
       return `${quoteText(load.settings.loadId ?? load.txnId)} AS ${column}`
     }
     const source = findColumn(input.schema, name)
-    const value = source ? quoteIdentifier(source.name) : 'NULL'
-    return `CAST(${value} AS ${toSql(type)}) AS ${column}`
+    const value = source ? fitted(source, type) : `CAST(NULL AS ${toSql(type)})`
+    return `${value} AS ${column}`
   })
   return `SELECT ${columns.join(', ')} FROM (${input.select})`
+}
+
+/** The value in the table's type; where the two types differ each value proves that nothing of it is lost. */
+function fitted({ name, type: from }: Field, to: LakeType): string {
+  const column = quoteIdentifier(name)
+  if (sameType(from, to)) return column
+  const proof = fitProofSql(from, to, column)
+  if (proof === undefined) {
+    throw new LakeError('invalid', 'a column has another type than in the table', {
+      column: name,
+      input: typeName(from),
+      table: typeName(to),
+      fix: 'Convert it on the way in, with --types or --derive.',
+    })
+  }
+  const cast = fitCastSql(from, to, column)
+  const misfit = misfitSql({ column: name, type: typeName(to) }, column)
+  return proof === 'true' ? cast : `CASE WHEN ${column} IS NULL THEN NULL WHEN ${proof} THEN ${cast} ELSE ${misfit} END`
 }
 
 function timestampText(ms: number): string {

@@ -37,10 +37,7 @@ async function load(session: Session, mode: LoadMode, name: string, flags: LoadF
   const { files, openTable } = await import('../index.js')
   const progress = openProgress(process.stderr)
   try {
-    await using table = await openTable(url, {
-      ...tableSettings(session),
-      ...(flags.create === false && { create: false }),
-    })
+    await using table = await openTable(url, tableSettings(session))
     const onProgress = progress.report
     const receipt = await table[mode](files(from), { ...settings, onProgress, signal: session.signal })
     progress.close()

@@ -8,5 +8,8 @@ import module from 'node:module'
 const cache = module as { enableCompileCache?: () => unknown }
 cache.enableCompileCache?.()
 
+// The AWS SDK's advice about Node versions is for developers.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
+
 const { main } = await import('./program.js')
 await main(process.argv.slice(2))

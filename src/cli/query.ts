@@ -7,9 +7,9 @@
  *   --json                  {"columns":[…],"rows":[…]}, complete or not at all; with --out a summary
  */
 import { createReadStream } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { extname, join } from 'node:path'
+import { dirname, extname, join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { LakeError } from '../errors.js'
 import type { QueryResult } from '../index.js'
@@ -59,6 +59,7 @@ Examples:
 
 async function query(session: Session, name: string, sql: string, flags: QueryFlags): Promise<void> {
   const format = outputFormat(flags, session)
+  if (flags.out !== undefined) await assertFolder(flags.out)
   const { asOf, memory, threads } = flags
   const { url, ...at } = await readableTable(name, asOf)
   const { openTable } = await import('../index.js')
@@ -102,6 +103,14 @@ function fileFormat(out: string, output: QueryFlags['output']): FileFormat {
   throw new LakeError('invalid', `--out: the name \`${out}\` does not say what to write`, {
     fix: `Give --output ${fileFormats.join('|')}, or a name that ends like one of them.`,
   })
+}
+
+/** Before the query runs, and not after it. */
+async function assertFolder(out: string): Promise<void> {
+  const folder = dirname(out)
+  const found = await stat(folder).catch(() => undefined)
+  if (found?.isDirectory()) return
+  throw new LakeError('invalid', `--out: there is no folder \`${folder}\``, { fix: 'Make the folder first.' })
 }
 
 async function writeFile(session: Session, result: QueryResult, out: string, format: FileFormat): Promise<void> {

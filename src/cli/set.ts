@@ -19,9 +19,18 @@ export function addSet(program: Command, session: Session): void {
 }
 
 const setHelp = `
+Settings:
+  key=id,line                  columns that identify a row
+  sort-by=customer_id          columns by which the rows of each file are sorted
+  target-file-bytes=256MiB     size of the data files to aim for
+  load-columns=true            add _loaded_at and _load_id to every load
+  checkpoint-interval=10       commits per checkpoint
+  delta.<property>=<value>     table properties of Delta that lakewright honours
+An empty value forgets a setting: sort-by=
+
 Examples:
   $ lakewright set ./lake/orders key=id
-  $ lakewright set ./lake/orders sort-by=customer_id target-file-bytes=268435456`
+  $ lakewright set ./lake/orders sort-by=customer_id target-file-bytes=256MiB`
 
 async function set(session: Session, name: string, assignments: string[]): Promise<void> {
   const settings = parseAssignments(assignments)

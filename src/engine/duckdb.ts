@@ -76,7 +76,7 @@ function loadBindings(): Bindings {
 }
 
 function wrongSetting(error: unknown, given: { memory: string; threads: number }): unknown {
-  if (!(error instanceof Error) || !/memory|threads/i.test(error.message)) return error
+  if (!(error instanceof Error) || !/set config|memory|threads/i.test(error.message)) return error
   return new LakeError('invalid', 'the engine does not start with these settings', {
     ...given,
     fix: 'Write `--memory` as `2GB` or `500MiB`, and `--threads` as a whole number from 1.',

@@ -83,10 +83,10 @@ function modeOf({ actions }: Commit, info: CommitInfo | undefined): string {
 }
 
 function writeMode(parameters: CommitInfo['operationParameters']): string {
-  const mode = String(parameters?.['mode'] ?? '').toLowerCase()
+  const mode = String(parameters?.mode ?? '').toLowerCase()
   if (mode === 'overwrite') {
-    const predicate = String(parameters?.['predicate'] ?? '')
-    const dynamic = String(parameters?.['isDynamicPartitionOverwrite'] ?? '') === 'true'
+    const predicate = String(parameters?.predicate ?? '')
+    const dynamic = String(parameters?.isDynamicPartitionOverwrite ?? '') === 'true'
     return dynamic || !['', '[]', '[""]', 'null'].includes(predicate) ? 'replace' : 'overwrite'
   }
   return mode === 'append' ? 'append' : 'write'

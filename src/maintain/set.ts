@@ -44,7 +44,9 @@ export async function set(
       })
     base = result.newBase
   }
-  throw new LakeError('conflict', 'other writers keep changing the table', { fix: 'Try again when they have finished.' })
+  throw new LakeError('conflict', 'other writers keep changing the table', {
+    fix: 'Try again when they have finished.',
+  })
 }
 
 /** As loads do. */

@@ -101,12 +101,23 @@ function wholeNumber(text: string, name: string): string {
   return /^(-1|0|[1-9]\d{0,8})$/.test(text) ? text : refuse(name, text, 'a whole number, or -1 for all columns')
 }
 
-const units: Record<string, number> = { '': 1, b: 1, kb: 1e3, mb: 1e6, gb: 1e9, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 }
+const units: Record<string, number> = {
+  '': 1,
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+}
 
 function bytes(text: string, name: string): string {
   const [, digits, unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmg]i?b|b)?$/i.exec(text) ?? []
   const value = Math.round(Number(digits) * (units[unit.toLowerCase()] ?? Number.NaN))
-  return Number.isSafeInteger(value) && value >= 1024 ? String(value) : refuse(name, text, 'a size from 1024 bytes, e.g. `256MiB`')
+  return Number.isSafeInteger(value) && value >= 1024
+    ? String(value)
+    : refuse(name, text, 'a size from 1024 bytes, e.g. `256MiB`')
 }
 
 /** Delta: `interval 30 days`. */
@@ -161,7 +172,10 @@ function columnOf(column: string, name: string, schema: Metadata['schema']): Fie
   )
   throw new LakeError('invalid', `\`${name}\` names a column that the table does not have`, {
     column,
-    fix: near === undefined ? `Columns are ${schema.map((candidate) => candidate.name).join(', ')}.` : `Did you mean \`${near}\`?`,
+    fix:
+      near === undefined
+        ? `Columns are ${schema.map((candidate) => candidate.name).join(', ')}.`
+        : `Did you mean \`${near}\`?`,
   })
 }
 

@@ -64,7 +64,11 @@ interface Bench {
   metadata: Metadata
 }
 
-async function checkFile({ engine, cache, metadata }: Bench, file: AddFile, options: RunOptions): Promise<VerifyProblem[]> {
+async function checkFile(
+  { engine, cache, metadata }: Bench,
+  file: AddFile,
+  options: RunOptions,
+): Promise<VerifyProblem[]> {
   const { key } = file
   const { partitionBy, schema } = metadata
   const columns = schema.filter(({ name }) => !partitionBy.some((partition) => sameName(partition, name)))
@@ -80,13 +84,19 @@ async function checkFile({ engine, cache, metadata }: Bench, file: AddFile, opti
       ...columns.flatMap((field, i) => factsOf(field, i)),
     ]
     const [row = {}] = await engine.rows(`SELECT ${facts.join(', ')} FROM (${relation})`, options)
-    const problems = stats === undefined ? [] : columns.flatMap((field, i) => statisticsProblems(file, field, i, stats, row))
+    const problems =
+      stats === undefined ? [] : columns.flatMap((field, i) => statisticsProblems(file, field, i, stats, row))
     if (tag && fingerprinted && !sameContent(fingerprintOfRow(tag.of, row), tag))
-      problems.push({ code: 'content', key, message: 'the rows are not those that were written: their fingerprint differs' })
+      problems.push({
+        code: 'content',
+        key,
+        message: 'the rows are not those that were written: their fingerprint differs',
+      })
     return problems
   } catch (error) {
     if (isLakeError(error, 'corrupt')) return [problemOf('content', error, key)]
-    if (error instanceof EngineError) return [{ code: 'content', key, message: `the rows cannot be read: ${firstLine(error)}` }]
+    if (error instanceof EngineError)
+      return [{ code: 'content', key, message: `the rows cannot be read: ${firstLine(error)}` }]
     throw error
   }
 }

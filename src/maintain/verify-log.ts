@@ -15,7 +15,8 @@ export async function checkLog(
   const versions = await commitVersions(store, snapshot.version, options)
   const problems = gaps(versions, snapshot.version)
   // Other writers clean up old commits; only a whole log can be replayed.
-  if (deep && problems.length === 0 && versions[0] === 0) problems.push(...(await compareReplay(store, snapshot, options)))
+  if (deep && problems.length === 0 && versions[0] === 0)
+    problems.push(...(await compareReplay(store, snapshot, options)))
   return problems
 }
 
@@ -51,16 +52,22 @@ async function compareReplay(store: Store, snapshot: Snapshot, options: ReadOpti
     const { files, txns } = replay.snapshot()
     const problems: VerifyProblem[] = []
     for (const key of snapshot.files.keys())
-      if (!files.has(key)) problems.push({ code: 'log', key, message: 'a checkpoint names a file that the commits do not' })
+      if (!files.has(key))
+        problems.push({ code: 'log', key, message: 'a checkpoint names a file that the commits do not' })
     for (const [key, file] of files) {
       const found = snapshot.files.get(key)
-      if (found === undefined) problems.push({ code: 'log', key, message: 'a checkpoint lacks a file that the commits name' })
+      if (found === undefined)
+        problems.push({ code: 'log', key, message: 'a checkpoint lacks a file that the commits name' })
       else if (found.sizeBytes !== file.sizeBytes || found.stats !== file.stats)
         problems.push({ code: 'log', key, message: 'a checkpoint says other things of a file than the commits' })
     }
     for (const [appId, { version }] of txns)
       if (snapshot.txns.get(appId)?.version !== version)
-        problems.push({ code: 'log', key: logFolder, message: `a checkpoint lacks the progress \`${appId}\` of the commits` })
+        problems.push({
+          code: 'log',
+          key: logFolder,
+          message: `a checkpoint lacks the progress \`${appId}\` of the commits`,
+        })
     return problems
   } catch (error) {
     if (!isLakeError(error, 'corrupt')) throw error

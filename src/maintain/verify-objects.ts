@@ -63,8 +63,8 @@ function rangesBetween(keys: readonly string[]): { after: { startAfter?: string 
     const last = before.at(-1)
     if (last !== undefined) ranges.push({ after: startAfter === undefined ? {} : { startAfter }, last })
     rest = rest.slice(before.length)
-    // The last key that could be in the folder: every key after it is past the folder.
-    if (folder !== undefined) startAfter = `${folder}\u{10ffff}`
+    // `0` follows `/`, so all keys of the folder come before this one.
+    if (folder !== undefined) startAfter = `${folder.slice(0, -1)}0`
   }
   return ranges
 }

@@ -9,7 +9,7 @@
  *   rows        another row count than recorded                one ranged read of each footer
  *   statistics  deep: a null count or bound by which readers would skip rows that are there
  */
-import { isLakeError, LakeError } from '../errors.js'
+import { isLakeError, type LakeError } from '../errors.js'
 import type { AddFile, Snapshot } from '../manifest/actions.js'
 import { newestVersion } from '../manifest/log.js'
 import { callOf, type Reading } from '../read/reading.js'

@@ -65,7 +65,12 @@ export class FileCache {
     return entry.path
   }
 
-  private async fill(entry: Entry, file: AddFile, wanted: Set<string> | undefined, options: CallOptions): Promise<void> {
+  private async fill(
+    entry: Entry,
+    file: AddFile,
+    wanted: Set<string> | undefined,
+    options: CallOptions,
+  ): Promise<void> {
     if (entry.columns === 'all') return
     const had = entry.columns
     const missing = wanted && [...wanted].filter((column) => !had.has(column))

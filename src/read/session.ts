@@ -104,9 +104,16 @@ async function prepare({ engine, cache, snapshot, sql, nowMs, run, close }: Prep
 }
 
 /** @throws LakeError invalid where the SQL is no SELECT */
-async function usesOf(engine: Engine, sql: string, { metadata }: Snapshot, run: RunOptions): Promise<Use[] | 'everything'> {
-  const [row] = await engine.rows(`SELECT CAST(json_serialize_sql(CAST(${quoteText(sql)} AS VARCHAR)) AS VARCHAR) AS tree`)
-  const tree = JSON.parse(String(row?.['tree'])) as { error: boolean; error_type?: string; error_message?: string }
+async function usesOf(
+  engine: Engine,
+  sql: string,
+  { metadata }: Snapshot,
+  run: RunOptions,
+): Promise<Use[] | 'everything'> {
+  const [row] = await engine.rows(
+    `SELECT CAST(json_serialize_sql(CAST(${quoteText(sql)} AS VARCHAR)) AS VARCHAR) AS tree`,
+  )
+  const tree = JSON.parse(String(row?.tree)) as { error: boolean; error_type?: string; error_message?: string }
   if (!tree.error) return await findUses(engine, sql, metadata.schema, run)
   if (tree.error_type !== 'not implemented')
     throw new LakeError('invalid', `the SQL does not parse: ${tree.error_message ?? tree.error_type ?? ''}`, {

@@ -38,7 +38,9 @@ export async function tableSummary(store: Store, snapshot: Snapshot, options: Ca
   const { metadata, version } = snapshot
   const files = await fileSummaries(store, snapshot, options)
   const settings = Object.fromEntries(
-    Object.entries(metadata.configuration).filter(([name]) => name !== 'lakewright.key' && !name.startsWith('delta.feature.')),
+    Object.entries(metadata.configuration).filter(
+      ([name]) => name !== 'lakewright.key' && !name.startsWith('delta.feature.'),
+    ),
   )
   return {
     table: store.url,

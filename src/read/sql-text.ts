@@ -4,8 +4,9 @@
  *   select 1 -- note;        one statement, `select 1`
  *   select * from t where a = $1 and b = ? and c = $name
  */
-import { LakeError } from '../errors.js'
+
 import { type LiteralValue, literal } from '../engine/sql.js'
+import { LakeError } from '../errors.js'
 
 /** Values by position (`?`, `$1`) or by name (`$name`). */
 export type QueryParams = readonly LiteralValue[] | Readonly<Record<string, LiteralValue>>
@@ -35,7 +36,8 @@ export function bindParams(sql: string, params: QueryParams | undefined): string
   let position = 0
   const bound = [...tokens(sql)].map(({ kind, text }) => {
     if (kind !== 'parameter') return text
-    const name = text === '?' ? String(position++) : Array.isArray(params) ? String(Number(text.slice(1)) - 1) : text.slice(1)
+    const name =
+      text === '?' ? String(position++) : Array.isArray(params) ? String(Number(text.slice(1)) - 1) : text.slice(1)
     const value = values.get(name)
     if (value === undefined)
       throw new LakeError('invalid', `the SQL has the parameter \`${text}\`, and no value is given for it`, {

@@ -22,7 +22,7 @@ export async function findUses(engine: Engine, sql: string, schema: Schema, opti
   await engine.run(`SET disabled_optimizers = 'statistics_propagation,empty_result_pullup'`)
   try {
     const [row] = await engine.rows(`EXPLAIN (FORMAT JSON)\n${sql}`, options)
-    const plan: unknown = JSON.parse(String(row?.['explain_value'] ?? '[]'))
+    const plan: unknown = JSON.parse(String(row?.explain_value ?? '[]'))
     return [...scansOf(plan)].map((scan) => useOf(scan, schema))
   } finally {
     await engine.run('RESET disabled_optimizers')
@@ -87,9 +87,9 @@ function* scansOf(node: unknown): Generator<Scan> {
   if (Array.isArray(node)) for (const child of node) yield* scansOf(child)
   if (typeof node !== 'object' || node === null || Array.isArray(node)) return
   const { extra_info: info, children } = node as { extra_info?: Record<string, unknown>; children?: unknown }
-  const table = String(info?.['Table'] ?? '')
+  const table = String(info?.Table ?? '')
   if (table.endsWith(`${stubSchema}.${stubTable}`))
-    yield { projections: lines(info?.['Projections']), filters: lines(info?.['Filters']) }
+    yield { projections: lines(info?.Projections), filters: lines(info?.Filters) }
   yield* scansOf(children ?? [])
 }
 
@@ -141,7 +141,11 @@ function parseTest(tokens: string[], schema: Schema): Test[] | undefined {
   if (second === undefined) return field.type.kind === 'boolean' ? [{ column, op: '=', value: 'true' }] : undefined
   if (second === 'IS') {
     const what = rest.join(' ')
-    return what === 'NULL' ? [{ column, op: 'is null' }] : what === 'NOT NULL' ? [{ column, op: 'is not null' }] : undefined
+    return what === 'NULL'
+      ? [{ column, op: 'is null' }]
+      : what === 'NOT NULL'
+        ? [{ column, op: 'is not null' }]
+        : undefined
   }
   if (second === 'IN') {
     const values = split(withoutParentheses(rest), ',').map(parseLiteral)
@@ -185,7 +189,7 @@ const filterToken =
 /** @returns undefined where a text does not end */
 function tokensOf(text: string): string[] | undefined {
   const tokens: string[] = []
-  for (const { groups } of text.matchAll(filterToken)) if (groups?.['token'] !== undefined) tokens.push(groups['token'])
+  for (const { groups } of text.matchAll(filterToken)) if (groups?.token !== undefined) tokens.push(groups.token)
   return tokens.some((token) => token === `'`) ? undefined : tokens
 }
 

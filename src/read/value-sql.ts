@@ -100,7 +100,9 @@ function timestampText(name: string, x: string): string {
   const cases = [
     `WHEN ${x} IS NULL THEN NULL`,
     `WHEN NOT isfinite(${x}) THEN CAST(${x} AS VARCHAR)`,
-    ...(name === 'timestamp_ns' ? [`WHEN epoch_ns(${x}) % 1000 <> 0 THEN strftime(${x}, '%Y-%m-%dT%H:%M:%S.%nZ')`] : []),
+    ...(name === 'timestamp_ns'
+      ? [`WHEN epoch_ns(${x}) % 1000 <> 0 THEN strftime(${x}, '%Y-%m-%dT%H:%M:%S.%nZ')`]
+      : []),
     `WHEN epoch_us(${x}) % 1000000 = 0 THEN ${text('Z')}`,
     `WHEN epoch_us(${x}) % 1000 = 0 THEN ${text('.%gZ')}`,
   ]

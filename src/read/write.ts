@@ -54,7 +54,7 @@ async function copy(
   })
   const select = `SELECT ${values.join(', ')} FROM (${sql}\n) q`
   const [row] = await engine.rows(`COPY (${select}) TO ${quotePath(path)} (${copyOptions})`, options)
-  return Number(row?.['Count'] ?? 0)
+  return Number(row?.Count ?? 0)
 }
 
 /** By way of Parquet: decoding that into Arrow is native code, and the types are settled. */

@@ -22,11 +22,7 @@ export async function arrowBatches(input: ArrowInput): Promise<ArrowBatches> {
   return described(schema, Symbol.iterator in all ? new SyncFlat(all) : new AsyncFlat(all))
 }
 
-export type ArrowInput =
-  | Table
-  | RecordBatch
-  | Iterable<RecordBatch | Table>
-  | AsyncIterable<RecordBatch | Table>
+export type ArrowInput = Table | RecordBatch | Iterable<RecordBatch | Table> | AsyncIterable<RecordBatch | Table>
 
 export interface ArrowBatches {
   schema: Schema

@@ -28,7 +28,10 @@ export interface Column {
   typedBy: 'declared' | 'table' | 'inferred' | 'typed'
 }
 
-export type Source = Omit<PartColumn, 'name'>
+export type Source = Omit<PartColumn, 'name'> & {
+  /** The same in all rows: nothing of the part is needed to know it. */
+  isConstant?: boolean
+}
 /** `null`: no value seen, so none may come. */
 export type Candidate = LakeType | null
 
@@ -148,9 +151,9 @@ function renamed(part: Part, rename: Record<string, string>): Named[] {
 }
 
 function constant(name: string, value: string | number | boolean | null): Named {
-  if (typeof value === 'boolean') return { name, kind: 'typed', type: { kind: 'boolean' }, sql: String(value) }
+  if (typeof value === 'boolean') return { name, kind: 'typed', type: { kind: 'boolean' }, sql: String(value), isConstant: true }
   const sql = value === null ? 'CAST(NULL AS VARCHAR)' : quoteText(String(value))
-  return { name, kind: 'untyped', type: { kind: 'varchar' }, sql }
+  return { name, kind: 'untyped', type: { kind: 'varchar' }, sql, isConstant: true }
 }
 
 /** By name, without regard to case; the first part's spelling and order, then what later parts add. */

@@ -14,7 +14,7 @@ import { misfitSql } from '../schema/misfit.js'
 import { typeName } from '../schema/names.js'
 import type { LakeType } from '../schema/types.js'
 import { type Candidate, type Column, typeNow } from './columns.js'
-import { fit } from './fit.js'
+import { fit, fitsSql, fittedSql } from './fit.js'
 import type { Part } from './part.js'
 
 export interface Composition {
@@ -60,12 +60,17 @@ export function composeRejects({ parts, columns }: Composition): string {
  * @param limit rows to look at; all of them where it is missing
  */
 export function composeProfile({ columns, divert }: Composition, part: Part, index: number, limit?: number): string | undefined {
-  const proofs = columns.flatMap((column, c) => {
+  const open = columns.flatMap((column, c) => {
     const source = column.sources[index]
-    if (source === undefined || column.candidates.length < 2) return []
-    return column.candidates.map((candidate, i) => `bool_and(${holdsSql(source, candidate, `c${c}`)}) AS p${c}_${i}`)
+    return source === undefined || column.candidates.length < 2 ? [] : [{ column, c, source }]
   })
-  if (proofs.length === 0) return undefined
+  if (open.length === 0) return undefined
+  const proofs = open.flatMap(({ column, c, source }) =>
+    column.candidates.map((candidate, i) => `bool_and(${holdsSql(source, candidate, `c${c}`)}) AS p${c}_${i}`),
+  )
+  // A stream that can be read once must not be read for constants beside it.
+  if (open.every(({ source }) => source.isConstant))
+    return `SELECT ${proofs.join(', ')} FROM (SELECT ${open.map(({ c, source }) => `${source.sql} AS c${c}`).join(', ')})`
   const where = divert ? keepSql(columns, index) : undefined
   const from = sourceSql(part, columns, index, false, limit)
   return `SELECT ${proofs.join(', ')} FROM ${from}${where === undefined ? '' : ` WHERE ${where}`}`
@@ -122,17 +127,13 @@ function valueSql(column: Column, index: number, x: string, part: Part, places: 
       wanted: typeName(candidate),
       fix: 'Convert the column with `--derive`, or declare another type.',
     })
-  if (fitted.proof === undefined) return fitted.value
-  return `CASE WHEN ${x} IS NULL THEN NULL WHEN ${fitted.proof} THEN ${fitted.value} ELSE ${misfit} END`
+  return fittedSql(fitted, x, misfit)
 }
 
 function holdsSql(source: { type: LakeType }, candidate: Candidate, x: string): string {
   if (candidate === null) return `${x} IS NULL`
   const fitted = fit(source.type, candidate, x)
-  if (fitted === undefined) return 'false'
-  if (fitted.proof === undefined || candidate.kind === 'varchar') return 'true'
-  // A proof is NULL for a day that the calendar does not have, and `bool_and` passes over NULL.
-  return `(${x} IS NULL OR coalesce(${fitted.proof}, false))`
+  return fitted === undefined ? 'false' : fitsSql(fitted, x)
 }
 
 /** Whether the row fits the types that are not inferred. */

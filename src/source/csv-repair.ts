@@ -3,9 +3,7 @@
  * number in the file. Slow, and done only for files that DuckDB refuses. A quote that does not close costs its own line, not
  * the rest of the file.
  */
-import { isUtf8 } from 'node:buffer'
-import { createReadStream } from 'node:fs'
-import { type CsvRecord, type Dialect, RecordReader } from './csv-text.js'
+import { byBytes, type CsvRecord, type Dialect, fileBytes, RecordReader, utf8 } from './csv-text.js'
 import { LineFile, type RejectsFile } from './line-file.js'
 import type { Spool } from './spool.js'
 
@@ -18,9 +16,8 @@ export async function repairCsv(
 ): Promise<{ path: string; rejects: RejectsFile }> {
   const good = new LineFile(spool.path('.rows.csv'))
   const bad = new LineFile(spool.path('.rejects.ndjson'))
-  // One character per byte: bytes that are no text must come through as they are.
-  const byBytes: Dialect = { ...dialect, delimiter: Buffer.from(dialect.delimiter).toString('latin1') }
-  const reader = new RecordReader(byBytes)
+  const bytesDialect = byBytes(dialect)
+  const reader = new RecordReader(bytesDialect)
   let row = hasHeader ? -1 : 0
   const take = async (record: CsvRecord): Promise<void> => {
     if (columns > 1 && record.raw === '') return
@@ -28,7 +25,7 @@ export async function repairCsv(
     if (row === 0) return
     const problem = problemOf(record, columns)
     if (problem === undefined) {
-      await good.write(Buffer.from(`${row}${byBytes.delimiter}${record.raw}`, 'latin1'))
+      await good.write(Buffer.from(`${row}${bytesDialect.delimiter}${record.raw}`, 'latin1'))
       return
     }
     let { raw } = record
@@ -39,7 +36,7 @@ export async function repairCsv(
     const text = Buffer.from(raw, 'latin1').toString('utf8')
     await bad.write(Buffer.from(JSON.stringify({ file: file.name, row, reason: problem, raw: JSON.stringify(text) })))
   }
-  for await (const piece of bytesAsText(file.path, skipLines)) {
+  for await (const piece of fileBytes(file.path, skipLines)) {
     reader.add(piece)
     for (let record = reader.next(); record !== undefined; record = reader.next()) await take(record)
   }
@@ -53,21 +50,5 @@ export async function repairCsv(
 function problemOf({ fields, broken, raw }: CsvRecord, columns: number): string | undefined {
   if (broken !== undefined) return `the row has ${broken}`
   if (fields.length !== columns) return `the row has ${fields.length} values, the header ${columns}`
-  return isUtf8(Buffer.from(raw, 'latin1')) ? undefined : 'the bytes are not UTF-8'
-}
-
-async function* bytesAsText(path: string, skipLines: number): AsyncGenerator<string> {
-  let skip = skipLines
-  let isFirst = true
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18 })) {
-    let text = (chunk as Buffer).toString('latin1')
-    if (isFirst && text.startsWith('\u00ef\u00bb\u00bf')) text = text.slice(3)
-    isFirst = false
-    for (; skip > 0; skip--) {
-      const end = text.indexOf('\n')
-      if (end === -1) break
-      text = text.slice(end + 1)
-    }
-    if (skip === 0) yield text
-  }
+  return utf8(raw) === undefined ? 'the bytes are not UTF-8' : undefined
 }

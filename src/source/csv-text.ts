@@ -5,6 +5,7 @@
  * As DuckDB reads it: a quote opens only at the start of a field (blanks before it are dropped), lines that are empty are
  * no records where there are two columns or more.
  */
+import { isUtf8 } from 'node:buffer'
 import { createReadStream } from 'node:fs'
 import { LakeError } from '../errors.js'
 
@@ -37,41 +38,40 @@ export async function* csvRecords(text: AsyncIterable<string>, dialect: Dialect)
 }
 
 /**
- * UTF-8 text of a file, without byte-order mark, after the first `skipLines` lines.
- * @throws LakeError invalid for bytes that are not UTF-8
+ * A file after its first lines, one character per byte, without byte-order mark: bytes that are no text come through as they
+ * are. `utf8` makes text of it, `byBytes` a dialect that fits.
  */
-export async function* fileText(file: { path: string; name: string }, skipLines: number): AsyncGenerator<string> {
-  const decoder = new TextDecoder('utf-8', { fatal: true })
-  const decode = (bytes?: Buffer): string => {
-    try {
-      return bytes === undefined ? decoder.decode() : decoder.decode(bytes, { stream: true })
-    } catch (cause) {
-      throw notUtf8(file.name, cause)
-    }
-  }
+export async function* fileBytes(path: string, skipLines: number): AsyncGenerator<string> {
   let skip = skipLines
-  let held = ''
-  for await (const bytes of createReadStream(file.path, { highWaterMark: 1 << 18 })) {
-    held += decode(bytes as Buffer)
+  let isFirst = true
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18 })) {
+    let text = (chunk as Buffer).toString('latin1')
+    if (isFirst && text.startsWith('\u00ef\u00bb\u00bf')) text = text.slice(3)
+    isFirst = false
     for (; skip > 0; skip--) {
-      const end = held.indexOf('\n')
+      const end = text.indexOf('\n')
       if (end === -1) break
-      held = held.slice(end + 1)
+      text = text.slice(end + 1)
     }
-    if (skip > 0) continue
-    yield held
-    held = ''
+    if (skip === 0) yield text
   }
-  held += decode()
-  if (skip === 0 && held !== '') yield held
 }
 
-export function notUtf8(name: string, cause?: unknown, row?: number): LakeError {
+export function byBytes(dialect: Dialect): Dialect {
+  return { ...dialect, delimiter: Buffer.from(dialect.delimiter).toString('latin1') }
+}
+
+/** @returns undefined for bytes that are not UTF-8 */
+export function utf8(bytes: string): string | undefined {
+  const buffer = Buffer.from(bytes, 'latin1')
+  return isUtf8(buffer) ? buffer.toString('utf8') : undefined
+}
+
+export function notUtf8(name: string, row?: number): LakeError {
   return new LakeError('invalid', 'the bytes are not UTF-8', {
     file: name,
     row,
     fix: 'Say what they are, e.g. `--encoding windows-1252`.',
-    cause,
   })
 }
 

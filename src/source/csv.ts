@@ -10,7 +10,7 @@ import { quoteGlobFree, quoteIdent, quoteText } from '../engine/sql.js'
 import { LakeError } from '../errors.js'
 import { assertColumnNames } from '../schema/names.js'
 import { repairCsv } from './csv-repair.js'
-import { csvRecords, type Dialect, fileText, notUtf8 } from './csv-text.js'
+import { byBytes, csvRecords, type Dialect, fileBytes, notUtf8, utf8 } from './csv-text.js'
 import { filePart, groupBy, type LocalFile } from './file-part.js'
 import type { Compression, SourceOptions } from './files.js'
 import { type RejectsFile, readRejects } from './line-file.js'
@@ -85,12 +85,14 @@ async function readHeader(
   skipRows: number,
   engine: Engine,
 ): Promise<string[] | undefined> {
-  const text = file.compression === 'none' ? fileText(file, skipRows) : firstLines(file, skipRows, engine)
-  for await (const record of csvRecords(text, dialect)) {
+  const text = file.compression === 'none' ? fileBytes(file.path, skipRows) : firstLines(file, skipRows, engine)
+  for await (const record of csvRecords(text, byBytes(dialect))) {
     if (record.broken !== undefined)
       throw new LakeError('invalid', `the header has ${record.broken}`, { file: file.name, fix: 'Say `--quote` or `--escape`.' })
-    assertHeader(record.fields, file.name)
-    return record.fields
+    const names = record.fields.map((field) => utf8(field))
+    if (!names.every((name) => name !== undefined)) throw notUtf8(file.name)
+    assertHeader(names, file.name)
+    return names
   }
   return undefined
 }
@@ -113,7 +115,7 @@ function assertHeader(names: string[], file: string): void {
 async function* firstLines(file: CsvFile, skipRows: number, engine: Engine): AsyncGenerator<string> {
   const lines = `read_csv(${quoteGlobFree(file.path)}, auto_detect=false, columns={'l': 'VARCHAR'}, delim='\u0001', quote='', escape='', header=false, compression='zstd', ${limits})`
   const rows = await engine.rows(`SELECT coalesce(l, '') AS l FROM ${lines} LIMIT ${skipRows + 100}`)
-  for (const [index, row] of rows.entries()) if (index >= skipRows) yield `${String(row.l)}\n`
+  for (const [index, row] of rows.entries()) if (index >= skipRows) yield Buffer.from(`${String(row.l)}\n`).toString('latin1')
 }
 
 function csvPart(files: CsvFile[], header: string[], options: SourceOptions, dialect: Dialect): Part {
@@ -233,7 +235,7 @@ async function explain(
       row,
       fix: 'Correct the row, say how values are quoted (`--quote`, `--escape`), or divert such rows with `--on-reject divert`.',
     })
-  if (message.includes('Invalid unicode')) return notUtf8(file.name, undefined, row)
+  if (message.includes('Invalid unicode')) return notUtf8(file.name, row)
   if (message.includes('Maximum line size'))
     return new LakeError('invalid', 'a row is longer than 32 MB, probably because a quote does not close', {
       file: file.name,
@@ -256,7 +258,7 @@ async function findProblem(file: CsvFile, options: SourceOptions, dialect: Diale
   if (file.compression !== 'none') return undefined
   let row = options.header === undefined ? 0 : 1
   let first: string | undefined
-  for await (const record of csvRecords(fileText(file, options.skipRows ?? 0), dialect)) {
+  for await (const record of csvRecords(fileBytes(file.path, options.skipRows ?? 0), byBytes(dialect))) {
     if (record.broken !== undefined)
       return new LakeError('invalid', `the row has ${record.broken}`, {
         file: file.name,

@@ -7,6 +7,7 @@ import type { RecordBatch, Table } from 'apache-arrow'
 import { quoteIdent } from '../engine/sql.js'
 import { LakeError } from '../errors.js'
 import { reconcile } from '../schema/evolve.js'
+import { fitCastSql } from '../schema/fit.js'
 import { misfitSql, parseMisfit } from '../schema/misfit.js'
 import { foldName, nearMiss, sameName, typeName } from '../schema/names.js'
 import type { Schema } from '../schema/types.js'
@@ -15,7 +16,7 @@ import { type Composition, composeRejects, composeSelect, nullOf } from './compo
 import { openCsv } from './csv.js'
 import { type Derived, planDerived } from './derive.js'
 import { type FileSource, files, isFileSource } from './files.js'
-import { fit } from './fit.js'
+import { fit, fittedSql } from './fit.js'
 import { inferExactly, propose } from './infer.js'
 import { openJson } from './json.js'
 import type { NameSet } from './json-shape.js'
@@ -39,8 +40,8 @@ export async function openInput(
     ctx,
     id: `lw_${id}`,
     spool: openSpool(ctx.spoolFolder, `in-${id}`, ctx.signal),
-    // One stream on its own is read once, as it comes.
-    replay: ctx.onReject === 'divert' || inputs.length > 1,
+    // One stream on its own is read once, as it comes, unless its values decide about types.
+    replay: ctx.onReject === 'divert' || inputs.length > 1 || (ctx.evolve && ctx.tableSchema !== undefined),
     removals: [],
   }
   try {
@@ -153,7 +154,8 @@ async function removeAll({ removals }: Opening): Promise<void> {
 async function openOne(input: LoadInput, index: number, opening: Opening): Promise<Part[]> {
   const source = asFileSource(input)
   if (source !== undefined) return openFiles(source, index, opening)
-  return [await openStream(input as Rows | Table | RecordBatch, streamContext(`${opening.id}_${index}`, opening))]
+  const part = await openStream(input as Rows | Table | RecordBatch, streamContext(`${opening.id}_${index}`, opening))
+  return part === undefined ? [] : [part]
 }
 
 function asFileSource(input: LoadInput): FileSource | undefined {
@@ -181,7 +183,7 @@ async function openFiles(source: FileSource, index: number, opening: Opening): P
       )
   if (of('parquet').length > 0) parts.push(...(await openParquet(of('parquet'), options, ctx)))
   for (const [n, file] of of('arrow').entries())
-    parts.push(await openArrowFile(file, options, streamContext(`${opening.id}_${index}_${n}`, opening)))
+    parts.push(...(await openArrowFile(file, options, streamContext(`${opening.id}_${index}_${n}`, opening))))
   return parts
 }
 
@@ -257,10 +259,7 @@ function ofDerived({ name, type, sql }: Derived, { reading, ctx }: Opening): Out
       wanted: typeName(wanted.type),
       fix: 'Cast the expression.',
     })
-  const proven =
-    fitted.proof === undefined
-      ? fitted.value
-      : `CASE WHEN ${sql} IS NULL THEN NULL WHEN ${fitted.proof} THEN ${fitted.value} ELSE ${misfitSql({ column: name, type: typeName(wanted.type) }, sql)} END`
+  const proven = fittedSql(fitted, sql, misfitSql({ column: name, type: typeName(wanted.type) }, sql))
   return { field: { name, type: wanted.type, nullable: true }, sql: proven, typedBy: wanted.by, isSupplied: true }
 }
 
@@ -270,8 +269,8 @@ function inTableOrder(outputs: Output[], { tableSchema, evolve }: OpenInputConte
   return schema.map((field): Output => {
     const output = outputs.find((one) => sameName(one.field.name, field.name))
     if (output === undefined) return { field, sql: nullOf(field.type), typedBy: 'table', isSupplied: false }
-    const fitted = fit(output.field.type, field.type, output.sql)
-    return { ...output, field, sql: fitted?.value ?? output.sql }
+    // Types were settled with the table's in view: what differs still (structs with more fields) is wider.
+    return { ...output, field, sql: fitCastSql(output.field.type, field.type, output.sql) }
   })
 }
 

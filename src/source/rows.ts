@@ -138,7 +138,13 @@ function guessColumns(rows: readonly unknown[]): Map<string, Guess> {
 
 /** Instances of classes are welcome as rows; lists and single values are not rows. */
 function rowObject(row: unknown, number: number): Record<string, unknown> {
-  if (typeof row === 'object' && row !== null && !Array.isArray(row) && !(row instanceof Date) && !ArrayBuffer.isView(row))
+  if (
+    typeof row === 'object' &&
+    row !== null &&
+    !Array.isArray(row) &&
+    !(row instanceof Date) &&
+    !ArrayBuffer.isView(row)
+  )
     return row as Record<string, unknown>
   throw new LakeError('invalid', `row ${number} is no object but ${row === null ? 'null' : describeValue(row)}`, {
     row: number,
@@ -146,7 +152,11 @@ function rowObject(row: unknown, number: number): Record<string, unknown> {
   })
 }
 
-function assertNames(names: readonly string[], declared: [string, string | LakeType][], guesses: Map<string, Guess>): void {
+function assertNames(
+  names: readonly string[],
+  declared: [string, string | LakeType][],
+  guesses: Map<string, Guess>,
+): void {
   for (const [name] of declared) {
     const near = guesses.has(name) ? undefined : nearMiss(name, guesses.keys())
     if (near === undefined || declared.some(([other]) => other === near)) continue

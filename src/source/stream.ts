@@ -9,6 +9,7 @@ import { quoteIdent, quoteText } from '../engine/sql.js'
 import { isLakeError, LakeError } from '../errors.js'
 import { assertColumnNames, nearMiss, sameName } from '../schema/names.js'
 import type { Schema } from '../schema/types.js'
+import { type ArrowInput, arrowBatches, isArrow, peek } from './arrow.js'
 import { noSuchColumn } from './columns.js'
 import type { LocalFile } from './file-part.js'
 import type { SourceOptions } from './files.js'
@@ -29,11 +30,15 @@ export interface StreamContext {
   signal: AbortSignal | undefined
 }
 
-/** Arrays, iterables and asynchronous iterables of objects, Arrow batches or tables; one Arrow table, one batch. */
-export async function openStream(input: Rows | Table | RecordBatch, ctx: StreamContext): Promise<Part> {
-  if (isArrow(input)) return arrowPart(input, ctx, 'the batches')
-  const { first, all } = await peek(input as Rows)
-  if (isArrow(first)) return arrowPart(all, ctx, 'the batches')
+/** Arrays, iterables and asynchronous iterables of objects, Arrow batches or tables; one Arrow table, one batch. No part where there are no columns. */
+export async function openStream(input: Rows | Table | RecordBatch, ctx: StreamContext): Promise<Part | undefined> {
+  if (isArrow(input)) return fedPart(await arrowBatches(input), ctx, 'the batches')
+  if (typeof input !== 'object' || input === null || !(Symbol.iterator in input || Symbol.asyncIterator in input))
+    throw new LakeError('invalid', 'the input is neither a file nor rows', {
+      fix: 'Pass a path, `csv(…)` and the like, an array, an iterable or an Arrow table.',
+    })
+  const { first, all } = await peek<unknown>(input)
+  if (isArrow(first)) return fedPart(await arrowBatches(all as ArrowInput), ctx, 'the batches')
   if (typeof first === 'object' && first !== null) assertNoSlip(Object.keys(ctx.types), Object.keys(first))
   const { rowsToBatches } = await import('./rows.js')
   const known = ctx.tableSchema === undefined ? {} : { schema: ctx.tableSchema }
@@ -41,14 +46,14 @@ export async function openStream(input: Rows | Table | RecordBatch, ctx: StreamC
 }
 
 /** Arrow IPC, file or stream format, batch by batch. */
-export async function openArrowFile(file: LocalFile, options: SourceOptions, ctx: StreamContext): Promise<Part> {
+export async function openArrowFile(file: LocalFile, options: SourceOptions, ctx: StreamContext): Promise<Part[]> {
   const { RecordBatchReader } = await import('apache-arrow')
   const handle = await open(file.path)
   try {
     const reader = await RecordBatchReader.from(handle)
     await reader.open()
-    const part = await arrowPart(reader, ctx, file.name)
-    return { ...part, rename: options.rename ?? {} }
+    const part = await fedPart(await arrowBatches(reader as ArrowInput), ctx, file.name)
+    return part === undefined ? [] : [{ ...part, rename: options.rename ?? {} }]
   } catch (error) {
     if (isLakeError(error)) throw error
     throw arrowProblem(error, file)
@@ -57,16 +62,12 @@ export async function openArrowFile(file: LocalFile, options: SourceOptions, ctx
   }
 }
 
-async function arrowPart(input: unknown, ctx: StreamContext, label: string): Promise<Part> {
-  const { arrowBatches } = await import('./arrow.js')
-  return fedPart(await arrowBatches(input as never), ctx, label)
-}
-
 async function fedPart(
   { schema, batches }: { schema: Schema; batches: BatchStream },
   ctx: StreamContext,
   label: string,
-): Promise<Part> {
+): Promise<Part | undefined> {
+  if (schema.length === 0) return undefined
   const names = schema.map((field) => field.name)
   assertColumnNames(names, { file: label })
   const fed = await ctx.engine.feed(ctx.name, schema, batches, {
@@ -92,43 +93,11 @@ async function fedPart(
   }
 }
 
-async function peek(rows: Rows): Promise<{ first: unknown; all: Rows }> {
-  if (Array.isArray(rows)) return { first: rows[0], all: rows }
-  if (Symbol.iterator in rows) {
-    const iterator = rows[Symbol.iterator]()
-    const first = iterator.next()
-    return { first: first.value, all: resumed(first, iterator) }
-  }
-  if (Symbol.asyncIterator in rows) {
-    const iterator = rows[Symbol.asyncIterator]()
-    const first = await iterator.next()
-    return { first: first.value, all: resumedAsync(first, iterator) }
-  }
-  throw new LakeError('invalid', 'the input is neither a file nor rows', {
-    fix: 'Pass a path, `csv(…)` and the like, an array, an iterable or an Arrow table.',
-  })
-}
-
-function* resumed(first: IteratorResult<unknown>, rest: Iterator<unknown>): Generator<unknown> {
-  for (let next = first; next.done !== true; next = rest.next()) yield next.value
-}
-
-async function* resumedAsync(first: IteratorResult<unknown>, rest: AsyncIterator<unknown>): AsyncGenerator<unknown> {
-  for (let next = first; next.done !== true; next = await rest.next()) yield next.value
-}
-
 /** A type may name a column that comes with a later row, but hardly one that is a letter off. */
 function assertNoSlip(named: string[], known: string[]): void {
   for (const name of named)
     if (name !== '*' && !known.some((one) => sameName(one, name)) && nearMiss(name, known) !== undefined)
       throw noSuchColumn('`types` names a column that the first row does not have', name, known)
-}
-
-/** By what Arrow objects have: two copies of the package may be loaded. */
-function isArrow(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || !('schema' in value) || !('numRows' in value)) return false
-  const { schema } = value as { schema: unknown }
-  return typeof schema === 'object' && schema !== null && 'fields' in schema && 'metadata' in schema
 }
 
 function arrowProblem(error: unknown, file: LocalFile): LakeError {

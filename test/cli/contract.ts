@@ -102,6 +102,8 @@ export const verify = z.strictObject({
   ),
 })
 
+export const set = z.strictObject({ version: natural, settings: z.record(z.string(), z.string()) })
+
 export const query = z.strictObject({ columns, rows: z.array(z.record(z.string(), z.json())) })
 
 export const failure = z.strictObject({

@@ -78,6 +78,7 @@ describe('a command line that does not parse', () => {
     [['ddl', 't'], 'which engine', '--for duckdb'],
     [['ddl', 't', '--for', 'hive'], 'hive', 'athena'],
     [['query', 't', 'select 1', '--out', 'x.txt'], 'x.txt', '--output'],
+    [['query', 't', 'select 1', '--out', 'no-such-folder/x.csv'], 'no-such-folder', 'Make the folder'],
     [['query', 't', 'select 1', '--out', 'x.csv', '--output', 'table'], 'table', 'parquet'],
     [['query', 't', 'select 1', '--output', 'csv', '--json'], '--json', '--out FILE'],
   ])('%j: exit 2, what is wrong and how to mend it', async (args, wrong, fix) => {

@@ -1,6 +1,7 @@
 import {
   Binary,
   Bool,
+  type Data,
   type DataType,
   DateDay,
   DateMillisecond,
@@ -41,7 +42,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openDuckDB } from '../../src/engine/duckdb.js'
 import type { Engine } from '../../src/engine/port.js'
-import type { LakeType, Schema as LakeSchema } from '../../src/schema/types.js'
+import type { Schema as LakeSchema, LakeType } from '../../src/schema/types.js'
 import { spillFolder } from './spill.js'
 
 let engine: Engine
@@ -247,6 +248,25 @@ describe('a batch comes out of the engine as it went in', () => {
       ).rejects.toMatchObject({ code: 'invalid', details: { row: 2 } })
   })
 
+  test('a decimal of negative scale is spelled out', async () => {
+    const vector = decimalVector([12n, -99999n], 5, -2)
+    expect(await roundTrip(vector, { kind: 'decimal', precision: 7, scale: 0 })).toEqual(['1200', '-9999900'])
+  })
+
+  test('text and numbers behind dictionaries with nulls among their values', async () => {
+    for (const [values, type, lake] of [
+      [['a', null, 'long enough to need memory'], new Utf8(), { kind: 'varchar' }],
+      [[true, null, false], new Bool(), { kind: 'boolean' }],
+      [[1, null, 3], new Float64(), { kind: 'double' }],
+    ] as const) {
+      const dictionary = vectorFromArray([...values], type as DataType)
+      const codes = Int32Array.from({ length: 5000 }, (_, i) => i % 3)
+      const data = makeData({ type: new Dictionary(type as DataType, new Int32()), data: codes, dictionary })
+      const expected = Array.from(codes, (code) => values[code])
+      expect(await roundTrip(vectorFromData(data), lake)).toEqual(expected)
+    }
+  })
+
   test('times become the text DuckDB prints', async () => {
     const vector = vectorOf(new TimeMicrosecond(), BigInt64Array.of(36_000_500_000n, 86_399_999_999n, 0n))
     expect(await roundTrip(vector, { kind: 'varchar' })).toEqual(['10:00:00.5', '23:59:59.999999', '00:00:00'])
@@ -292,7 +312,13 @@ describe('text that is not UTF-8', () => {
   function textVector(parts: Uint8Array[], nullBitmap?: Uint8Array): Vector {
     const valueOffsets = Int32Array.of(0, ...parts.map((_, i) => Buffer.concat(parts.slice(0, i + 1)).byteLength))
     return vectorFromData(
-      makeData({ type: new Utf8(), length: parts.length, valueOffsets, data: Buffer.concat(parts), nullBitmap }),
+      makeData({
+        type: new Utf8(),
+        length: parts.length,
+        valueOffsets,
+        data: Buffer.concat(parts),
+        nullBitmap: nullBitmap ?? null,
+      }),
     )
   }
 
@@ -324,14 +350,24 @@ describe('text that is not UTF-8', () => {
   test('in a list it is refused with the row of the list', async () => {
     const child = textVector([valid, valid, Uint8Array.of(0xff)]).data[0]
     const type = new List(new Field('item', new Utf8(), true))
-    const data = makeData({ type, length: 3, valueOffsets: Int32Array.of(0, 1, 1, 3), child })
-    await expect(
-      roundTrip(vectorFromData(data), { kind: 'list', element: { kind: 'varchar' } }),
-    ).rejects.toMatchObject({ details: { row: 3 } })
+    const data = makeData({ type, length: 3, valueOffsets: Int32Array.of(0, 1, 1, 3), child: child as Data<Utf8> })
+    await expect(roundTrip(vectorFromData(data), { kind: 'list', element: { kind: 'varchar' } })).rejects.toMatchObject(
+      { details: { row: 3 } },
+    )
   })
 
   test('characters of every length and the bytes U+0000 come through', async () => {
-    const values = ['', '\0', 'a\0b', '😀', '\u0000'.repeat(20), '\uffff', 'x'.repeat(12), 'x'.repeat(13), '日本語日本語']
+    const values = [
+      '',
+      '\0',
+      'a\0b',
+      '😀',
+      '\u0000'.repeat(20),
+      '\uffff',
+      'x'.repeat(12),
+      'x'.repeat(13),
+      '日本語日本語',
+    ]
     expect(await roundTrip(vectorFromArray(values, new Utf8()), { kind: 'varchar' })).toEqual(values)
   })
 })
@@ -343,7 +379,12 @@ describe('arrays that contradict themselves are refused before memory is touched
   })
 
   test('offsets beyond the bytes', async () => {
-    const data = makeData({ type: new Utf8(), length: 2, valueOffsets: Int32Array.of(0, 5, 500), data: Buffer.alloc(6) })
+    const data = makeData({
+      type: new Utf8(),
+      length: 2,
+      valueOffsets: Int32Array.of(0, 5, 500),
+      data: Buffer.alloc(6),
+    })
     await expect(roundTrip(vectorFromData(data), { kind: 'varchar' })).rejects.toMatchObject({ code: 'invalid' })
   })
 
@@ -438,7 +479,9 @@ describe('the stream of batches', () => {
 
   test('empty batches among others lose nothing', async () => {
     await engine.feed('sync_mixed', schema, [batch(0, 0), batch(0, 5), batch(0, 0), batch(5, 5), batch(0, 0)])
-    expect(await engine.rows('SELECT sum(id)::BIGINT AS s, count(*) AS n FROM sync_mixed')).toEqual([{ s: 45n, n: 10n }])
+    expect(await engine.rows('SELECT sum(id)::BIGINT AS s, count(*) AS n FROM sync_mixed')).toEqual([
+      { s: 45n, n: 10n },
+    ])
   })
 
   test('columns may stand in another order, and the row number follows them', async () => {
@@ -455,30 +498,20 @@ describe('the stream of batches', () => {
     ])
   })
 
-  for (const [name, columns, column] of [
-    ['another type', { id: vectorFromArray([1], new Int32()), name: vectorFromArray(['a'], new Utf8()) }, 'name'],
-    ['a missing column', { id: vectorFromArray([1n], new Int64()) }, 'name'],
-    [
-      'an extra column',
-      {
-        id: vectorFromArray([1n], new Int64()),
-        name: vectorFromArray(['a'], new Utf8()),
-        more: vectorFromArray(['a'], new Utf8()),
-      },
-      'more',
-    ],
-  ] as const)
+  const one = { id: vectorFromArray([1n], new Int64()), name: vectorFromArray(['a'], new Utf8()) }
+  const wrongs: [string, Record<string, Vector>, string][] = [
+    ['another type', { id: one.id, name: vectorFromArray([1], new Int32()) }, 'name'],
+    ['a missing column', { id: one.id }, 'name'],
+    ['an extra column', { ...one, more: one.name }, 'more'],
+  ]
+  for (const [name, columns, column] of wrongs)
     test(`a later batch with ${name} is refused, naming batch and column`, async () => {
-      const wrong = name === 'another type' ? { id: columns.id, name: vectorFromArray([1], new Int32()) } : columns
+      const expected = { code: 'invalid', details: { batch: 2, column } }
+      const batches = [batch(0, 3), batchOf(columns)]
       const relation = `wrong${count++}`
-      await engine.feed(relation, schema, [batch(0, 3), batchOf({ ...wrong })])
-      await expect(engine.rows(`SELECT count(name) FROM ${relation}`)).rejects.toMatchObject({
-        code: 'invalid',
-        details: { batch: 2, column },
-      })
-      await expect(
-        engine.feed(`${relation}_async`, schema, toAsync([batch(0, 3), batchOf({ ...wrong })])),
-      ).rejects.toMatchObject({ code: 'invalid', details: { batch: 2, column } })
+      await engine.feed(relation, schema, batches)
+      await expect(engine.rows(`SELECT count(name) FROM ${relation}`)).rejects.toMatchObject(expected)
+      await expect(engine.feed(`${relation}_async`, schema, toAsync(batches))).rejects.toMatchObject(expected)
     })
 
   test('what the iterable throws comes out as it was thrown', async () => {

@@ -37,7 +37,9 @@ describe('a checkpoint', () => {
         name,
         dt,
         stats: fc.option(fc.json(), { nil: undefined }),
-        tags: fc.option(fc.dictionary(fc.stringMatching(/^[a-z.:é]{1,8}$/), fc.string(), { noNullPrototype: true }), { nil: undefined }),
+        tags: fc.option(fc.dictionary(fc.stringMatching(/^[a-z.:é]{1,8}$/), fc.string(), { noNullPrototype: true }), {
+          nil: undefined,
+        }),
       })
       .map(({ name, dt, stats, tags }) => ({
         add: file(name, dt, {

@@ -10,10 +10,19 @@ const base = applyActions(undefined, {
   timestamp: 1,
   actions: [...creation(), ...[file('a1'), file('a2'), file('b1', 'b')].map((add) => ({ add }))],
 })
-const theirs = (...actions: Action[]): Commit => ({ version: 1, timestamp: 2, actions: [{ commitInfo: { txnId: 'them' } }, ...actions] })
+const theirs = (...actions: Action[]): Commit => ({
+  version: 1,
+  timestamp: 2,
+  actions: [{ commitInfo: { txnId: 'them' } }, ...actions],
+})
 const add = (name: string, dt: string, dataChange = true): Action => ({ add: file(name, dt, { dataChange }) })
-const remove = (name: string, dt: string, dataChange = true): Action => ({ remove: removeOf(file(name, dt), 2, dataChange) })
-const retyped: Metadata = { ...metadata, schema: [...metadata.schema, { name: 'x', type: { kind: 'date' }, nullable: true }] }
+const remove = (name: string, dt: string, dataChange = true): Action => ({
+  remove: removeOf(file(name, dt), 2, dataChange),
+})
+const retyped: Metadata = {
+  ...metadata,
+  schema: [...metadata.schema, { name: 'x', type: { kind: 'date' }, nullable: true }],
+}
 
 const commits = {
   'adds in a': theirs(add('n', 'a')),
@@ -34,8 +43,16 @@ type Theirs = keyof typeof commits
 const mine = {
   append: footprint('append'),
   // Looked at a and c: c is in its scope, and has no rows.
-  replace: footprint('replace', { reads: partitions('a', 'c'), removes: keys('a1', 'a2'), replaces: new Set(['["a"]']) }),
-  overwrite: footprint('overwrite', { reads: { kind: 'everything' }, removes: keys('a1', 'a2', 'b1'), replaces: 'everything' }),
+  replace: footprint('replace', {
+    reads: partitions('a', 'c'),
+    removes: keys('a1', 'a2'),
+    replaces: new Set(['["a"]']),
+  }),
+  overwrite: footprint('overwrite', {
+    reads: { kind: 'everything' },
+    removes: keys('a1', 'a2', 'b1'),
+    replaces: 'everything',
+  }),
   merge: footprint('merge', { reads: partitions('a', 'c'), removes: keys('a1') }),
   compact: footprint('compact', { removes: keys('a1', 'a2') }),
   restore: footprint('restore', { reads: { kind: 'everything' } }),
@@ -49,11 +66,17 @@ function keys(...names: string[]): Set<string> {
 
 const verdicts: Record<keyof typeof mine, Record<Theirs, string>> = {
   append: row('rebase rebase rebase rebase rebase rebase rebase rebase replan replan rebase rebase'),
-  replace: row('conflict conflict conflict rebase conflict recompute-removes rebase rebase conflict conflict rebase rebase'),
-  overwrite: row('conflict conflict conflict conflict conflict recompute-removes recompute-removes rebase conflict conflict rebase rebase'),
+  replace: row(
+    'conflict conflict conflict rebase conflict recompute-removes rebase rebase conflict conflict rebase rebase',
+  ),
+  overwrite: row(
+    'conflict conflict conflict conflict conflict recompute-removes recompute-removes rebase conflict conflict rebase rebase',
+  ),
   merge: row('replan replan replan rebase replan replan rebase rebase replan replan rebase rebase'),
   compact: row('rebase rebase drop rebase drop drop rebase drop drop drop drop rebase'),
-  restore: row('conflict conflict conflict conflict conflict recompute-removes recompute-removes conflict conflict conflict conflict rebase'),
+  restore: row(
+    'conflict conflict conflict conflict conflict recompute-removes recompute-removes conflict conflict conflict conflict rebase',
+  ),
   set: row('rebase rebase rebase rebase rebase rebase rebase replan replan replan replan rebase'),
   vacuum: row('rebase rebase rebase rebase rebase rebase rebase rebase rebase rebase rebase rebase'),
 }
@@ -63,7 +86,9 @@ function row(text: string): Record<Theirs, string> {
   return Object.fromEntries(Object.keys(commits).map((name, i) => [name, words[i] ?? ''])) as Record<Theirs, string>
 }
 
-const cells = Object.entries(verdicts).flatMap(([mode, columns]) => Object.entries(columns).map(([name, verdict]) => [mode, name, verdict] as const))
+const cells = Object.entries(verdicts).flatMap(([mode, columns]) =>
+  Object.entries(columns).map(([name, verdict]) => [mode, name, verdict] as const),
+)
 
 describe('the table of conflicts', () => {
   test.each(cells)('%s, while another %s: %s', (mode, name, verdict) => {
@@ -72,7 +97,10 @@ describe('the table of conflicts', () => {
 
   test.each(['sync', 'scd2', 'cdc', 'delete'] as const)('%s is judged as a merge', (mode) => {
     for (const [name, commit] of Object.entries(commits))
-      expect([name, judge({ ...mine.merge, mode }, commit, base).verdict]).toStrictEqual([name, verdicts.merge[name as Theirs]])
+      expect([name, judge({ ...mine.merge, mode }, commit, base).verdict]).toStrictEqual([
+        name,
+        verdicts.merge[name as Theirs],
+      ])
   })
 
   test('names the winner, the partitions and the reason', () => {
@@ -93,7 +121,8 @@ describe('the table of conflicts', () => {
   test('plans again on any load that moves progress which this one builds on', () => {
     const progress = new Set(['lakewright.progress:p:n:0'])
     const moved = theirs({ txn: { appId: 'lakewright.progress:p:n:0', version: 5n } })
-    for (const footprint of Object.values(mine)) expect(judge({ ...footprint, progress }, moved, base).verdict).toBe('replan')
+    for (const footprint of Object.values(mine))
+      expect(judge({ ...footprint, progress }, moved, base).verdict).toBe('replan')
   })
 
   test('takes a remove without its partition for one of the partition that the file had, or of any', () => {
@@ -105,9 +134,12 @@ describe('the table of conflicts', () => {
   })
 
   test('knows a partition that another writer spells otherwise', () => {
-    const byNumber: Metadata = { ...metadata, schema: [{ name: 'dt', type: { kind: 'integer' }, nullable: true }] }
-    const load = footprint('replace', { reads: partitions('1'), metadata: byNumber })
-    expect(judge(load, theirs(add('n', '01')), base).verdict).toBe('conflict')
+    const byNumber: Metadata = {
+      ...metadata,
+      schema: [{ name: 'dt', type: { kind: 'decimal', precision: 5, scale: 2 }, nullable: true }],
+    }
+    const load = footprint('replace', { reads: partitions('1.50'), metadata: byNumber })
+    expect(judge(load, theirs(add('n', '1.5')), base).verdict).toBe('conflict')
     expect(judge(load, theirs(add('n', '2')), base).verdict).toBe('rebase')
   })
 })
@@ -130,14 +162,21 @@ describe('a load that is rebased', () => {
         const planned = world.plan(second)
         const state = world.state
         const other = world.plan(first)
-        const verdict = judge(planned.footprint, { version: state.version + 1, timestamp: 1, actions: other.actions }, state).verdict
+        const verdict = judge(
+          planned.footprint,
+          { version: state.version + 1, timestamp: 1, actions: other.actions },
+          state,
+        ).verdict
         seen.add(verdict)
         if (verdict !== 'rebase' && verdict !== 'recompute-removes') return
         const between = world.apply(other.actions)
         const removes = removesNow(planned.footprint, between, 1)
-        const actions = verdict === 'rebase' ? planned.actions : [...removes, ...planned.actions.filter((action) => 'add' in action)]
+        const actions =
+          verdict === 'rebase' ? planned.actions : [...removes, ...planned.actions.filter((action) => 'add' in action)]
         const serial = world.plan(second).actions
-        expect(world.rows(applyActions(between, { version: between.version + 1, timestamp: 1, actions }))).toStrictEqual(
+        expect(
+          world.rows(applyActions(between, { version: between.version + 1, timestamp: 1, actions })),
+        ).toStrictEqual(
           world.rows(applyActions(between, { version: between.version + 1, timestamp: 1, actions: serial })),
         )
       }),
@@ -172,7 +211,11 @@ class World {
       const part = partitionValues['dt'] ?? ''
       found[part] = [...(found[part] ?? []), ...(this.content.get(key) ?? [])].sort()
     }
-    return Object.fromEntries(Object.entries(found).filter(([, rows]) => rows.length > 0).sort())
+    return Object.fromEntries(
+      Object.entries(found)
+        .filter(([, rows]) => rows.length > 0)
+        .sort(),
+    )
   }
 
   /** What the load makes of the table as it is now. */
@@ -182,7 +225,9 @@ class World {
     const ids = new Set(parts.map((part) => JSON.stringify([part])))
     if (mode === 'append') adds.push(...parts.map((part) => this.write(part, [`new-${part}`])))
     if (mode === 'replace' || mode === 'overwrite') {
-      removes = [...this.state.files.values()].filter(({ partitionValues: { dt } }) => mode === 'overwrite' || parts.includes(dt ?? ''))
+      removes = [...this.state.files.values()].filter(
+        ({ partitionValues: { dt } }) => mode === 'overwrite' || parts.includes(dt ?? ''),
+      )
       adds.push(...parts.map((part) => this.write(part, [`${mode}-${part}`])))
     }
     if (mode === 'merge' || mode === 'delete' || mode === 'compact')
@@ -196,11 +241,19 @@ class World {
     const dataChange = mode !== 'compact'
     return {
       footprint: footprint(mode, {
-        reads: mode === 'append' || mode === 'compact' ? { kind: 'nothing' } : mode === 'overwrite' ? { kind: 'everything' } : { kind: 'partitions', ids },
+        reads:
+          mode === 'append' || mode === 'compact'
+            ? { kind: 'nothing' }
+            : mode === 'overwrite'
+              ? { kind: 'everything' }
+              : { kind: 'partitions', ids },
         removes: new Set(removes.map(({ key }) => key)),
         ...(mode === 'replace' ? { replaces: ids } : mode === 'overwrite' ? { replaces: 'everything' as const } : {}),
       }),
-      actions: [...removes.map((old) => ({ remove: removeOf(old, 1, dataChange) })), ...adds.map((one) => ({ add: one }))],
+      actions: [
+        ...removes.map((old) => ({ remove: removeOf(old, 1, dataChange) })),
+        ...adds.map((one) => ({ add: one })),
+      ],
     }
   }
 
@@ -210,7 +263,8 @@ class World {
     const least = all[0]
     const one = files.find((file) => this.content.get(file.key)?.includes(least ?? ''))
     const rows = one === undefined ? [] : this.rowsOf([one])
-    const kept = mode === 'delete' ? rows.filter((_, i) => i !== rows.indexOf(least ?? '')) : [...rows, `of ${all.join('+')}`]
+    const kept =
+      mode === 'delete' ? rows.filter((_, i) => i !== rows.indexOf(least ?? '')) : [...rows, `of ${all.join('+')}`]
     return [one === undefined ? [] : [one], kept]
   }
 

@@ -112,7 +112,14 @@ describe('reading the newest version', () => {
     const store = memory()
     await written(store, 5_000)
     const files = new Map([[file('x').key, file('x')]])
-    const at4990: Snapshot = { version: 4_990, timestamp: 1, protocol: { minReaderVersion: 1, minWriterVersion: 2 }, metadata, files, txns: new Map() }
+    const at4990: Snapshot = {
+      version: 4_990,
+      timestamp: 1,
+      protocol: { minReaderVersion: 1, minWriterVersion: 2 },
+      metadata,
+      files,
+      txns: new Map(),
+    }
     await writeCheckpoint(store, at4990)
     const [withHint, opened] = await requests(store, () => readSnapshot(store))
     expect(opened).toMatchObject({ version: 4_999 })
@@ -183,7 +190,10 @@ describe('reading an old version', () => {
     const store = memory()
     let base = await tableOf(store, [file('1')], [file('2')])
     const then = await readSnapshot(store, { version: 1 })
-    base = await committed(store, appending(base, [file('3')], { actions: (_, time) => [{ remove: removeOf(file('1'), time) }] }))
+    base = await committed(
+      store,
+      appending(base, [file('3')], { actions: (_, time) => [{ remove: removeOf(file('1'), time) }] }),
+    )
     expect(base.files.size).toBe(1)
     expect(await readSnapshot(store, { version: 1 })).toStrictEqual(then)
   })
@@ -238,6 +248,15 @@ describe('commits', () => {
 
 async function tableAt11(store: Store): Promise<Snapshot> {
   const commits = await readCommits(store, 1)
-  const files = new Map(commits.flatMap(({ actions }) => actions.flatMap((a) => ('add' in a ? [[a.add.key, a.add] as const] : []))))
-  return { version: 11, timestamp: 1, protocol: { minReaderVersion: 1, minWriterVersion: 2 }, metadata, files, txns: new Map() }
+  const files = new Map(
+    commits.flatMap(({ actions }) => actions.flatMap((a) => ('add' in a ? [[a.add.key, a.add] as const] : []))),
+  )
+  return {
+    version: 11,
+    timestamp: 1,
+    protocol: { minReaderVersion: 1, minWriterVersion: 2 },
+    metadata,
+    files,
+    txns: new Map(),
+  }
 }

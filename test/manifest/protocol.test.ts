@@ -23,7 +23,10 @@ const codeOf = (run: () => unknown) => {
   return undefined
 }
 
-function table(protocol: Partial<Protocol>, more: { configuration?: Record<string, string>; field?: Record<string, unknown>; deletionVector?: boolean } = {}): Snapshot {
+function table(
+  protocol: Partial<Protocol>,
+  more: { configuration?: Record<string, string>; field?: Record<string, unknown>; deletionVector?: boolean } = {},
+): Snapshot {
   const first = schema[0]
   if (first === undefined) throw new Error('a schema has columns')
   const fields = more.field === undefined ? schema : [{ ...first, metadata: more.field }, ...schema.slice(1)]
@@ -37,46 +40,99 @@ function table(protocol: Partial<Protocol>, more: { configuration?: Record<strin
     txns: new Map(),
   }
 }
-const features = (...names: string[]) => ({ minReaderVersion: 3, minWriterVersion: 7, readerFeatures: names, writerFeatures: names })
+const features = (...names: string[]) => ({
+  minReaderVersion: 3,
+  minWriterVersion: 7,
+  readerFeatures: names,
+  writerFeatures: names,
+})
 const writerFeatures = (...names: string[]) => ({ minWriterVersion: 7, writerFeatures: names })
-const can = (snapshot: Snapshot) => [codeOf(() => assertReadable(snapshot)) ?? 'reads', codeOf(() => assertWritable(snapshot, 'append')) ?? 'writes'].join(' ')
+const can = (snapshot: Snapshot) =>
+  [
+    codeOf(() => assertReadable(snapshot)) ?? 'reads',
+    codeOf(() => assertWritable(snapshot, 'append')) ?? 'writes',
+  ].join(' ')
 
 describe('what tables may ask of us', () => {
   test.each([
     ['reader 1, writer 2', table({}), 'reads writes'],
     ['writer 4 with nothing used', table({ minWriterVersion: 4 }), 'reads writes'],
     ['writer 6 with nothing used', table({ minReaderVersion: 2, minWriterVersion: 6 }), 'reads writes'],
-    ['the change feed', table(writerFeatures('appendOnly', 'invariants', 'changeDataFeed'), { configuration: { 'delta.enableChangeDataFeed': 'true' } }), 'reads writes'],
+    [
+      'the change feed',
+      table(writerFeatures('appendOnly', 'invariants', 'changeDataFeed'), {
+        configuration: { 'delta.enableChangeDataFeed': 'true' },
+      }),
+      'reads writes',
+    ],
     ['reader 4', table({ minReaderVersion: 4 }), 'unsupported unsupported'],
     ['writer 8', table({ minWriterVersion: 8 }), 'reads unsupported'],
-    ['column mapping by name', table({ minReaderVersion: 2, minWriterVersion: 5 }, { configuration: { 'delta.columnMapping.mode': 'name' } }), 'unsupported unsupported'],
-    ['column mapping none', table(features('columnMapping'), { configuration: { 'delta.columnMapping.mode': 'none' } }), 'reads writes'],
+    [
+      'column mapping by name',
+      table({ minReaderVersion: 2, minWriterVersion: 5 }, { configuration: { 'delta.columnMapping.mode': 'name' } }),
+      'unsupported unsupported',
+    ],
+    [
+      'column mapping none',
+      table(features('columnMapping'), { configuration: { 'delta.columnMapping.mode': 'none' } }),
+      'reads writes',
+    ],
     ['deletion vectors that no file has', table(features('deletionVectors')), 'reads writes'],
-    ['a file with a deletion vector', table(features('deletionVectors'), { deletionVector: true }), 'unsupported unsupported'],
+    [
+      'a file with a deletion vector',
+      table(features('deletionVectors'), { deletionVector: true }),
+      'unsupported unsupported',
+    ],
     ['an unknown reader feature', table(features('catalogManaged')), 'unsupported unsupported'],
     ['an unknown writer feature', table(writerFeatures('fromTheFuture')), 'reads unsupported'],
     ['row tracking', table(writerFeatures('rowTracking', 'domainMetadata')), 'reads unsupported'],
     ['v2 checkpoints', table(features('v2Checkpoint')), 'reads writes'],
     ['timestamps without a zone that no column has', table(features('timestampNtz')), 'reads writes'],
-    ['a widened column', table(features('typeWidening'), { field: { 'delta.typeChanges': [] } }), 'unsupported unsupported'],
+    [
+      'a widened column',
+      table(features('typeWidening'), { field: { 'delta.typeChanges': [] } }),
+      'unsupported unsupported',
+    ],
     ['an invariant', table({}, { field: { 'delta.invariants': '{}' } }), 'reads unsupported'],
-    ['a CHECK constraint', table({ minWriterVersion: 3 }, { configuration: { 'delta.constraints.positive': 'id > 0' } }), 'reads unsupported'],
-    ['a generated column', table({ minWriterVersion: 4 }, { field: { 'delta.generationExpression': 'x' } }), 'reads unsupported'],
-    ['an identity column', table({ minWriterVersion: 6 }, { field: { 'delta.identity.start': 1 } }), 'reads unsupported'],
-    ['in-commit timestamps that are on', table(writerFeatures('inCommitTimestamp'), { configuration: { 'delta.enableInCommitTimestamps': 'true' } }), 'reads unsupported'],
+    [
+      'a CHECK constraint',
+      table({ minWriterVersion: 3 }, { configuration: { 'delta.constraints.positive': 'id > 0' } }),
+      'reads unsupported',
+    ],
+    [
+      'a generated column',
+      table({ minWriterVersion: 4 }, { field: { 'delta.generationExpression': 'x' } }),
+      'reads unsupported',
+    ],
+    [
+      'an identity column',
+      table({ minWriterVersion: 6 }, { field: { 'delta.identity.start': 1 } }),
+      'reads unsupported',
+    ],
+    [
+      'in-commit timestamps that are on',
+      table(writerFeatures('inCommitTimestamp'), { configuration: { 'delta.enableInCommitTimestamps': 'true' } }),
+      'reads unsupported',
+    ],
     ['in-commit timestamps that are off', table(writerFeatures('inCommitTimestamp')), 'reads writes'],
   ])('%s', (_, snapshot, expected) => {
     expect(can(snapshot)).toBe(expected)
   })
 
   test('the error names the features', () => {
-    expect(() => assertWritable(table(writerFeatures('rowTracking', 'appendOnly', 'domainMetadata')), 'append')).toThrow(/rowTracking, domainMetadata/)
+    expect(() =>
+      assertWritable(table(writerFeatures('rowTracking', 'appendOnly', 'domainMetadata')), 'append'),
+    ).toThrow(/rowTracking, domainMetadata/)
   })
 
   test('an append-only table takes appends and compactions, and nothing that removes rows', () => {
     const only = table({}, { configuration: { 'delta.appendOnly': 'true' } })
     const modes = ['append', 'compact', 'replace', 'overwrite', 'merge', 'delete', 'restore']
-    expect(modes.map((mode) => codeOf(() => assertWritable(only, mode)))).toStrictEqual([undefined, undefined, ...Array(5).fill('invalid')])
+    expect(modes.map((mode) => codeOf(() => assertWritable(only, mode)))).toStrictEqual([
+      undefined,
+      undefined,
+      ...Array(5).fill('invalid'),
+    ])
   })
 })
 
@@ -102,12 +158,15 @@ describe('a new table', () => {
 
   test('with a change feed has the writer version that others accept', () => {
     expect(plainProtocol(true)).toStrictEqual(writerFeatures7())
-    expect(newMetadata({ schema, partitionBy: [], key: [], changeFeed: true }, 'u', 5).configuration).toMatchObject({ 'delta.enableChangeDataFeed': 'true' })
+    expect(newMetadata({ schema, partitionBy: [], key: [], changeFeed: true }, 'u', 5).configuration).toMatchObject({
+      'delta.enableChangeDataFeed': 'true',
+    })
   })
 })
 
 describe('names of progress', () => {
-  const txns = (...entries: [string, bigint][]) => new Map(entries.map(([appId, version]) => [appId, { appId, version }]))
+  const txns = (...entries: [string, bigint][]) =>
+    new Map(entries.map(([appId, version]) => [appId, { appId, version }]))
   const name = { id: 'a:b', algorithm: 'sha256', digest: 'd' }
 
   test('a load id may hold colons and is found by all of it', () => {
@@ -134,14 +193,23 @@ describe('names of progress', () => {
 
   test('the newest generation of a progress name counts, by number', () => {
     const [old, young] = [progressAppId('p:1', 'n', 9), progressAppId('p:1', 'n', 10)]
-    expect(findProgress(txns([young, 3n], [old, 99n], [progressAppId('p', '1:n', 11), 1n]), 'p:1', 'n')).toStrictEqual({ appId: young, generation: 10, version: 3n })
+    expect(findProgress(txns([young, 3n], [old, 99n], [progressAppId('p', '1:n', 11), 1n]), 'p:1', 'n')).toStrictEqual({
+      appId: young,
+      generation: 10,
+      version: 3n,
+    })
     expect(findProgress(txns(), 'p', 'n')).toBeUndefined()
   })
 
   test('a value never decreases and has 64 bits', () => {
     const map = txns(['a', 5n])
     const advance = (version: bigint) => codeOf(() => assertAdvances(map, { appId: 'a', version }))
-    expect([advance(5n), advance(2n ** 63n - 1n), advance(4n), advance(2n ** 63n)]).toStrictEqual([undefined, undefined, 'invalid', 'invalid'])
+    expect([advance(5n), advance(2n ** 63n - 1n), advance(4n), advance(2n ** 63n)]).toStrictEqual([
+      undefined,
+      undefined,
+      'invalid',
+      'invalid',
+    ])
   })
 })
 

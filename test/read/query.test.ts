@@ -25,7 +25,14 @@ afterAll(async () => {
 
 const reading = (store: Store) => ({ store, runtime: systemRuntime, settings: { threads: 1 } })
 
-const schema = columns({ id: 'bigint', region: 'varchar', dt: 'date', at: 'timestamp', amount: 'decimal(10,2)', v: 'double' })
+const schema = columns({
+  id: 'bigint',
+  region: 'varchar',
+  dt: 'date',
+  at: 'timestamp',
+  amount: 'decimal(10,2)',
+  v: 'double',
+})
 const days = ['2026-11-18', '2026-11-19', '2026-11-20', '2026-11-21', null]
 
 /** Five days with two files each, a thousand rows per file. */
@@ -70,8 +77,16 @@ describe.each([
     ['a half day', `select count(*)::int n from t where "at" >= '2026-11-19 12:00:00' and "at" < '2026-11-20'`, 1000],
     ['two uses', `select count(*)::int n from t a join t b on a.id = b.id + 2000 where a.dt = '2026-11-19'`, 2000],
     ['a subquery', 'select count(*)::int n from t where id = (select max(id) from t)', 1],
-    ['a CTE', `with x as (select * from t where region = 'region 11') select count(*)::int n from x where id < 2000`, 333],
-    ['a union', `select count(*)::int n from (select 1 from t where id = 5 union all select 1 from t where dt is null)`, 2001],
+    [
+      'a CTE',
+      `with x as (select * from t where region = 'region 11') select count(*)::int n from x where id < 2000`,
+      333,
+    ],
+    [
+      'a union',
+      `select count(*)::int n from (select 1 from t where id = 5 union all select 1 from t where dt is null)`,
+      2001,
+    ],
     ['a filter that nothing is known about', `select count(*)::int n from t where sqrt(id) = 50`, 1],
     ['nothing', 'select count(*)::int n from t where id < 0', 0],
     ['a contradiction', 'select count(*)::int n from t where id = 1 and id = 2', 0],
@@ -86,12 +101,14 @@ describe.each([
   })
 
   test('pivot reads everything', async () => {
-    const [row] = await rows('pivot (select region, id from t where id < 3) on region using count(*) group by id order by id')
+    const [row] = await rows(
+      'pivot (select region, id from t where id < 3) on region using count(*) group by id order by id',
+    )
     expect(row).toMatchObject({ id: 0n, 'region 0': 1n })
   })
 
   test('describe, summarize, values and a leading FROM are queries too', async () => {
-    expect((await rows('describe t')).map((row) => row['column_name'])).toEqual(schema.map((field) => field.name))
+    expect((await rows('describe t')).map((row) => row.column_name)).toEqual(schema.map((field) => field.name))
     expect(await rows('summarize t')).toHaveLength(6)
     expect(await rows('values (1)')).toEqual([{ col0: 1 }])
     expect(await rows('from t select min(id) as first -- the first\n;')).toEqual([{ first: 0n }])
@@ -137,7 +154,9 @@ describe('what is not a query', () => {
   })
 
   test('the place that DuckDB points to is counted in the user’s lines', async () => {
-    const failure = await query(reading(store), 'select id,\n nope\nfrom t').toArray().catch((error) => error)
+    const failure = await query(reading(store), 'select id,\n nope\nfrom t')
+      .toArray()
+      .catch((error) => error)
     expect(failure.message).toContain('LINE 2:  nope')
     expect(failure.message).not.toContain('EXPLAIN')
   })
@@ -154,7 +173,12 @@ describe('time', () => {
     await orders(store)
     const clock = { now: () => Date.UTC(2026, 10, 20, 23, 59, 59, 999) }
     const count = async (where: string) =>
-      (await query({ ...reading(store), runtime: { ...systemRuntime, ...clock } }, `select count(*)::int as n from t where ${where}`).toArray())[0]?.['n']
+      (
+        await query(
+          { ...reading(store), runtime: { ...systemRuntime, ...clock } },
+          `select count(*)::int as n from t where ${where}`,
+        ).toArray()
+      )[0]?.n
     expect(await count('dt = current_date')).toBe(2000)
     expect(await count('dt = today()')).toBe(2000)
     expect(await count(`"at" > now() - interval 1 day`)).toBe(6000)
@@ -167,13 +191,17 @@ describe('parameters', () => {
   beforeAll(async () => {
     await orders(store)
   })
-  const one = async (sql: string, params: Parameters<typeof query>[2]) => (await query(reading(store), sql, params).toArray())[0]
+  const one = async (sql: string, params: Parameters<typeof query>[2]) =>
+    (await query(reading(store), sql, params).toArray())[0]
 
   test('are values, by position and by name', async () => {
     const sql = 'select count(*)::int as n from t where dt = ? and region = ?'
     expect(await one(sql, { params: ['2026-11-20', 'region 0'] })).toEqual({ n: 334 })
     expect(await one('select $2 as b, $1 as a', { params: [1, `it's`] })).toEqual({ b: `it's`, a: 1n })
-    expect(await one('select $x as x, $y as y', { params: { x: null, y: 2n ** 62n } })).toEqual({ x: null, y: 2n ** 62n })
+    expect(await one('select $x as x, $y as y', { params: { x: null, y: 2n ** 62n } })).toEqual({
+      x: null,
+      y: 2n ** 62n,
+    })
   })
 
   test('are not looked for in texts, names and comments', async () => {
@@ -190,7 +218,9 @@ describe('parameters', () => {
 describe('results', () => {
   const store = openMemory('memory://results')
   beforeAll(async () => {
-    await workshop.write(store, columns({ id: 'integer' }), [{ key: 'a.parquet', sql: 'SELECT range::INTEGER AS id FROM range(10000)' }])
+    await workshop.write(store, columns({ id: 'integer' }), [
+      { key: 'a.parquet', sql: 'SELECT range::INTEGER AS id FROM range(10000)' },
+    ])
   })
   const values = `select * from (values
     (1, 9007199254740991, 9007199254740992::bigint, -170141183460469231731687303715884105727::hugeint, 1.10::decimal(38,2), 0.5::double, 'ü"'',', '\\x01\\x02'::blob, date '2026-11-20',
@@ -297,7 +327,7 @@ describe('results', () => {
     const result = query(reading(store), 'select id from t where id < 3 order by id')
     const seen: unknown[] = []
     for await (const row of result) {
-      seen.push(row['id'])
+      seen.push(row.id)
       if (seen.length === 2) break
     }
     expect(seen).toEqual([0, 1])

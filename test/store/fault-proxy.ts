@@ -12,6 +12,8 @@ export type Fault =
   | { kind: 'lose-request' }
   /** Nothing is ever answered. */
   | { kind: 'hang' }
+  /** An answer comes byte by byte, and its headers never end. */
+  | { kind: 'dribble' }
   /** The proxy answers in the server's place. */
   | { kind: 'answer'; status: number; body?: string; headers?: Record<string, string> }
   /** The server's answer breaks off after half of its body. */
@@ -63,6 +65,13 @@ export function times(count: number, matches: (seen: Seen) => boolean, fault: Fa
 function handle(target: URL, incoming: IncomingMessage, outgoing: ServerResponse, fault: Fault | undefined): void {
   if (fault?.kind === 'lose-request') return void incoming.socket.destroy()
   if (fault?.kind === 'hang') return void incoming.resume()
+  if (fault?.kind === 'dribble') {
+    const { socket } = incoming.resume()
+    socket.write('HTTP/1.1 200 OK\r\nX-Slow: ')
+    const drops = setInterval(() => socket.write('.'), 50)
+    socket.once('close', () => clearInterval(drops))
+    return
+  }
   if (fault?.kind === 'answer') {
     incoming.resume().once('end', () => outgoing.writeHead(fault.status, fault.headers).end(fault.body))
     return

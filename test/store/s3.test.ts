@@ -89,14 +89,16 @@ for (const server of inject('s3Servers') ?? []) {
         }
       })
 
-      test('that hangs is unknown after the request time-out', async () => {
-        const hasty = open({ requestTimeoutMs: 400 })
-        proxy.fault = times(1, isPut, { kind: 'hang' })
-        const before = Date.now()
-        expect(await hasty.putIfAbsent(logKey(0), bytes('mine'))).toMatchObject({ status: 'unknown' })
-        expect(Date.now() - before).toBeLessThan(3_000)
-        expect(count(isPut)).toBe(1)
-      })
+      for (const kind of ['hang', 'dribble'] as const) {
+        test(`that never gets a whole answer is unknown after the request time-out: ${kind}`, async () => {
+          const hasty = open({ requestTimeoutMs: 400 })
+          proxy.fault = times(1, isPut, { kind })
+          const before = Date.now()
+          expect(await hasty.putIfAbsent(logKey(0), bytes('mine'))).toMatchObject({ status: 'unknown' })
+          expect(Date.now() - before).toBeLessThan(3_000)
+          expect(count(isPut)).toBe(1)
+        })
+      }
 
       test('that is refused says so', async () => {
         for (const [status, code] of [
@@ -317,6 +319,16 @@ for (const server of inject('s3Servers') ?? []) {
         expect(error).toMatchObject({ code: 'invalid', fix: expect.stringContaining('bucket') })
         expect(String(error)).toContain('no-such-bucket-here')
       }
+    })
+
+    test('credentials that a server repeats in its message go no further', async () => {
+      const Message = `${accessKeyId} with ${secretAccessKey} and AKIAIOSFODNN7EXAMPLE is not welcome`
+      const body = `<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>${Message}</Message></Error>`
+      proxy.fault = () => ({ kind: 'answer', status: 403, body })
+      const error = await failureOf(store.get('a'))
+      expect(error).toMatchObject({ code: 'invalid', cause: { message: expect.stringContaining('is not welcome') } })
+      const shown = inspect(error, { depth: 10, showHidden: true })
+      for (const secret of [accessKeyId, secretAccessKey, 'AKIAIOSFODNN7EXAMPLE']) expect(shown).not.toContain(secret)
     })
 
     // moto checks no credentials.

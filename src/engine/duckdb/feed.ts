@@ -9,7 +9,7 @@
  * called whenever it is left before its end.
  */
 import type { DuckDBConnection, DuckDBDataChunk } from '@duckdb/node-api'
-import type { Data, RecordBatch, Schema as ArrowSchema } from 'apache-arrow'
+import type { Schema as ArrowSchema, Data, RecordBatch } from 'apache-arrow'
 import { LakeError } from '../../errors.js'
 import { foldName, typeName } from '../../schema/names.js'
 import type { Schema } from '../../schema/types.js'

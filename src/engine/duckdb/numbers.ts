@@ -78,19 +78,28 @@ export function floatReader(type: ArrowType, to: 'float' | 'double'): Reader | u
 export function decimalReader(type: ArrowType, precision: number, scale: number): Reader | undefined {
   if (type.typeId === typeIds.int && type.isSigned === false && type.bitWidth === 64 && scale === 0 && precision >= 20)
     return { width: 8, same: false, convert: widenUnsigned }
-  if (type.typeId !== typeIds.decimal || type.scale !== scale || (type.precision ?? 39) > precision) return undefined
+  const { scale: sourceScale = 0, precision: sourcePrecision = 39 } = type
+  // A scale of -2 counts hundreds.
+  const factor = sourceScale < 0 && scale === 0 ? 10n ** BigInt(-sourceScale) : 1n
+  if (
+    type.typeId !== typeIds.decimal ||
+    (factor === 1n && sourceScale !== scale) ||
+    sourcePrecision + (factor === 1n ? 0 : -sourceScale) > precision
+  )
+    return undefined
   const words = (type.bitWidth ?? 128) / 32
   const targetWords = precision <= 4 ? 0.5 : precision <= 9 ? 1 : precision <= 18 ? 2 : 4
   return {
     width: words * 4,
-    same: words === 4 && targetWords === 4,
+    same: words === 4 && targetWords === 4 && factor === 1n,
     convert: (values, start, count, bits) =>
       resizeDecimals(new Int32Array(copyBytes(values, start * words * 4, count * words * 4)), {
         words,
         targetWords,
         count,
         bits,
-        precision: type.precision ?? precision,
+        precision: sourcePrecision,
+        factor,
       }),
   }
 }
@@ -148,7 +157,12 @@ export function timeReader(type: ArrowType): (values: ArrayBufferView, at: numbe
     const seconds = Number(value / perSecond)
     const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
     const clock = [hours, minutes, rest].map((part) => String(part).padStart(2, '0')).join(':')
-    const fraction = digits === 0 ? '' : String(value % perSecond).padStart(digits, '0').replace(/0+$/, '')
+    const fraction =
+      digits === 0
+        ? ''
+        : String(value % perSecond)
+            .padStart(digits, '0')
+            .replace(/0+$/, '')
     return fraction === '' ? clock : `${clock}.${fraction}`
   }
 }
@@ -161,7 +175,8 @@ function wholeMicros(nanos: bigint, at: number): bigint {
 
 function multiplied(value: bigint, factor: bigint, at: number): bigint {
   const micros = value * factor
-  if (BigInt.asIntN(64, micros) !== micros) throw new ValueMisfit(at, 'its timestamp is beyond what microseconds can say')
+  if (BigInt.asIntN(64, micros) !== micros)
+    throw new ValueMisfit(at, 'its timestamp is beyond what microseconds can say')
   return micros
 }
 
@@ -195,7 +210,14 @@ function widenUnsigned(values: ArrayBufferView, start: number, count: number): A
 
 function resizeDecimals(
   source: Int32Array,
-  to: { words: number; targetWords: number; count: number; bits: Uint8Array | undefined; precision: number },
+  to: {
+    words: number
+    targetWords: number
+    count: number
+    bits: Uint8Array | undefined
+    precision: number
+    factor: bigint
+  },
 ): ArrayBufferView {
   const { words, targetWords, count, bits } = to
   const limit = 10n ** BigInt(to.precision)
@@ -211,8 +233,15 @@ function resizeDecimals(
     for (let word = 2; word < words; word++) extended &&= (source[from + word] ?? 0) === sign
     const size = Math.abs(next * 0x1_0000_0000 + (low >>> 0))
     const isSmall = extended && next >> 31 === sign && size < roughLimit
-    if (!isSmall && !isWithin(source.subarray(from, from + words), limit))
-      throw new ValueMisfit(at, `its decimal has more than ${to.precision} digits`)
+    if (!isSmall || to.factor !== 1n) {
+      const value = wholeOf(source.subarray(from, from + words))
+      if (value >= limit || value <= -limit)
+        throw new ValueMisfit(at, `its decimal has more than ${to.precision} digits`)
+      if (to.factor !== 1n) {
+        putWords(target, at, targetWords, value * to.factor)
+        continue
+      }
+    }
     if (targetWords <= 1) target[at] = low
     else
       for (let word = 0; word < targetWords; word++)
@@ -221,11 +250,18 @@ function resizeDecimals(
   return target
 }
 
-function isWithin(words: Int32Array, limit: bigint): boolean {
+function wholeOf(words: Int32Array): bigint {
   let value = 0n
   for (let word = words.length - 1; word >= 0; word--)
     value = (value << 32n) + BigInt(word === words.length - 1 ? (words[word] ?? 0) : (words[word] ?? 0) >>> 0)
-  return value < limit && value > -limit
+  return value
+}
+
+function putWords(target: Int16Array | Int32Array, at: number, words: number, value: bigint): void {
+  if (words <= 1) target[at] = Number(value)
+  else
+    for (let word = 0; word < words; word++)
+      target[at * words + word] = Number((value >> BigInt(32 * word)) & 0xffffffffn)
 }
 
 function halfToNumber(half: number): number {

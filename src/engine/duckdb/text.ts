@@ -34,7 +34,8 @@ export function maskedOffsets(
   if (data.typeId === typeIds.utf8View || data.typeId === typeIds.binaryView)
     return gatherViews(data, start, count, bits)
   const bytes: Uint8Array = data.values ?? new Uint8Array()
-  const offsets = data.typeId === typeIds.fixedSizeBinary ? fixedOffsets(data, start, count) : slicedOffsets(data, start, count)
+  const offsets =
+    data.typeId === typeIds.fixedSizeBinary ? fixedOffsets(data, start, count) : slicedOffsets(data, start, count)
   if (offsets === undefined) throw new ValueMisfit(0, 'its offsets are fewer than its length says')
   let before = offsets[0] ?? 0
   if (before < 0) throw new ValueMisfit(0, 'its offsets are not in order')

@@ -129,6 +129,19 @@ abstract class Writer implements ColumnWriter {
     isText: boolean,
   ): void {
     if (count === 0) return
+    this.putBytes(vector, this.headersFor(vector, bytes, offsets, count, bits, isText), 0, count * 16)
+    this.putBits(vector, bits)
+  }
+
+  /** Hands the block over to DuckDB, where values are too long for their headers. */
+  protected headersFor(
+    vector: DuckVector,
+    bytes: Uint8Array,
+    offsets: Offsets,
+    count: number,
+    bits: Bits | undefined,
+    isText: boolean,
+  ): Uint32Array {
     const block = textBlock(bytes, offsets, count, bits, isText)
     let address = 0n
     if (block.needsMemory) {
@@ -140,8 +153,7 @@ abstract class Writer implements ColumnWriter {
       if (view.getUint32(0, true) !== block.bytes.byteLength) throw new ValueMisfit(0, 'DuckDB refuses its text')
       address = view.getBigUint64(8, true)
     }
-    this.putBytes(vector, block.headers(address), 0, count * 16)
-    this.putBits(vector, bits)
+    return block.headers(address)
   }
 }
 
@@ -220,7 +232,7 @@ class SpelledWriter extends Writer {
 class TextWriter extends Writer {
   constructor(
     bindings: Bindings,
-    private readonly isText: boolean,
+    readonly isText: boolean,
   ) {
     super(bindings)
   }
@@ -232,14 +244,103 @@ class TextWriter extends Writer {
   }
 }
 
-/** Codes are resolved range by range: what the column holds is gathered into a plain array and written as one. */
+/** Codes are resolved range by range. */
 function dictionaryWriter(bindings: Bindings, type: ArrowType, lake: LakeType): ColumnWriter | undefined {
   const valueType = type.dictionary
   if (valueType === undefined || lake.kind === 'list' || lake.kind === 'struct' || lake.kind === 'map') return undefined
   const writer = columnWriter(bindings, valueType, lake)
+  if (writer instanceof TextWriter) return new DictionaryTextWriter(bindings, writer.isText)
   return writer === undefined ? undefined : new DictionaryWriter(bindings, writer)
 }
 
+/** Each entry that a range uses goes over once; its header is repeated. */
+class DictionaryTextWriter extends Writer {
+  constructor(
+    bindings: Bindings,
+    private readonly isText: boolean,
+  ) {
+    super(bindings)
+  }
+
+  write(vector: DuckVector, data: Data, start: number, count: number, mask?: Bits): void {
+    const bits = bitsOf(data, start, count, mask)
+    const { entries, slots, valid } = usedEntries(data, start, count, bits)
+    const model = entries[0]?.chunk
+    if (model === undefined) {
+      this.putBits(vector, new Uint8Array((count + 7) >> 3))
+      return
+    }
+    const { bytes, offsets } = gatherText(entries)
+    const once = this.entryHeaders(vector, bytes, offsets, slots)
+    const headers = new Uint32Array(count * 4)
+    for (let at = 0, to = 0; at < count; at++, to += 4) {
+      const from = (slots[at] ?? 0) * 4
+      headers[to] = once[from] ?? 0
+      headers[to + 1] = once[from + 1] ?? 0
+      headers[to + 2] = once[from + 2] ?? 0
+      headers[to + 3] = once[from + 3] ?? 0
+    }
+    this.putBytes(vector, headers, 0, count * 16)
+    this.putBits(vector, valid)
+  }
+
+  private entryHeaders(vector: DuckVector, bytes: Uint8Array, offsets: Offsets, slots: Int32Array): Uint32Array {
+    try {
+      return this.headersFor(vector, bytes, offsets, offsets.length - 1, undefined, this.isText)
+    } catch (error) {
+      throw error instanceof ValueMisfit ? new ValueMisfit(slots.indexOf(error.row), error.message) : error
+    }
+  }
+}
+
+interface Place {
+  chunk: Data
+  index: number
+}
+
+/** The entries in use, by row the number of its entry (-1: none), and which rows are valid. */
+function usedEntries(
+  data: Data,
+  start: number,
+  count: number,
+  bits: Bits | undefined,
+): { entries: Place[]; slots: Int32Array; valid: Bits } {
+  const codes: ArrayLike<number | bigint> = data.values
+  const chunks: readonly Data[] = data.dictionary?.data ?? []
+  if (start + count > codes.length) throw new ValueMisfit(0, 'its buffer is shorter than its length says')
+  const slotOf = new Map<number, number>()
+  const entries: Place[] = []
+  const slots = new Int32Array(count).fill(-1)
+  const valid = new Uint8Array((count + 7) >> 3)
+  for (let at = 0; at < count; at++) {
+    if (!isValid(bits, at)) continue
+    const code = Number(codes[start + at])
+    let slot = slotOf.get(code)
+    if (slot === undefined) {
+      const place = locate(chunks, code)
+      if (place === undefined) throw new ValueMisfit(at, 'its code is not in its dictionary')
+      slot = place.chunk.getValid(place.index) ? entries.push(place) - 1 : -1
+      slotOf.set(code, slot)
+    }
+    slots[at] = slot
+    if (slot >= 0) valid[at >> 3] = (valid[at >> 3] ?? 0) | (1 << (at & 7))
+  }
+  return { entries, slots, valid }
+}
+
+function gatherText(entries: readonly Place[]): { bytes: Uint8Array; offsets: Float64Array } {
+  const parts: Uint8Array[] = []
+  const offsets = new Float64Array(entries.length + 1)
+  for (const [at, { chunk, index }] of entries.entries()) {
+    const source = maskedOffsets(chunk, index, 1, undefined)
+    const part = source.bytes.subarray(source.offsets[0], source.offsets[1])
+    parts.push(part)
+    offsets[at + 1] = (offsets[at] ?? 0) + part.byteLength
+  }
+  return { bytes: Buffer.concat(parts), offsets }
+}
+
+/** Fixed-width values are gathered into a plain array, which is written as one. */
 class DictionaryWriter extends Writer {
   constructor(
     bindings: Bindings,
@@ -250,43 +351,14 @@ class DictionaryWriter extends Writer {
 
   write(vector: DuckVector, data: Data, start: number, count: number, mask?: Bits): void {
     const bits = bitsOf(data, start, count, mask)
-    const codes: ArrayLike<number | bigint> = data.values
-    const chunks: readonly Data[] = data.dictionary?.data ?? []
-    if (start + count > codes.length) throw new ValueMisfit(0, 'its buffer is shorter than its length says')
-    const gathered = gather(chunks, codes, start, count, bits)
-    if (gathered === undefined) {
-      this.putBits(vector, new Uint8Array((count + 7) >> 3))
-      return
-    }
-    this.values.write(vector, gathered, 0, count)
+    const { entries, slots, valid } = usedEntries(data, start, count, bits)
+    const model = entries[0]?.chunk
+    if (model === undefined) this.putBits(vector, new Uint8Array((count + 7) >> 3))
+    else this.values.write(vector, gatherFixed(model, entries, slots, valid), 0, count)
   }
 }
 
-/** A plain array of the values that the codes stand for; undefined where all are null. */
-function gather(
-  chunks: readonly Data[],
-  codes: ArrayLike<number | bigint>,
-  start: number,
-  count: number,
-  bits: Bits | undefined,
-): Data | undefined {
-  const model = chunks.find((chunk) => chunk.length > 0)
-  const valid = new Uint8Array((count + 7) >> 3)
-  const places: { chunk: Data; index: number }[] = []
-  for (let at = 0; at < count; at++) {
-    if (!isValid(bits, at)) {
-      if (model !== undefined) places.push({ chunk: model, index: 0 })
-      continue
-    }
-    const place = locate(chunks, Number(codes[start + at]))
-    if (place === undefined) throw new ValueMisfit(at, 'its code is not in its dictionary')
-    places.push(place)
-    if (place.chunk.getValid(place.index)) valid[at >> 3] = (valid[at >> 3] ?? 0) | (1 << (at & 7))
-  }
-  return model === undefined ? undefined : gatherPlaces(model, places, valid)
-}
-
-function locate(chunks: readonly Data[], code: number): { chunk: Data; index: number } | undefined {
+function locate(chunks: readonly Data[], code: number): Place | undefined {
   let index = code
   if (index < 0) return undefined
   for (const chunk of chunks) {
@@ -296,40 +368,21 @@ function locate(chunks: readonly Data[], code: number): { chunk: Data; index: nu
   return undefined
 }
 
-function gatherPlaces(model: Data, places: { chunk: Data; index: number }[], valid: Bits): Data {
-  const count = places.length
-  const shape = { type: model.type, offset: 0, length: count, nullCount: -1, nullBitmap: valid, children: [] }
-  if (model.typeId === typeIds.bool) {
-    const values = new Uint8Array((count + 7) >> 3)
-    for (const [at, { chunk, index }] of places.entries()) {
-      const bit = chunk.offset + index
-      if (isValid(chunk.values, bit)) values[at >> 3] = (values[at >> 3] ?? 0) | (1 << (at & 7))
-    }
-    return asData({ ...shape, values })
-  }
-  if (textIds.has(model.typeId) || bytesIds.has(model.typeId)) {
-    // Every use is copied: entries are short, and a range is.
-    const parts: Uint8Array[] = []
-    const valueOffsets = new Int32Array(count + 1)
-    for (const [at, { chunk, index }] of places.entries()) {
-      const source = isValid(valid, at) ? maskedOffsets(chunk, index, 1, undefined) : undefined
-      const part = source?.bytes.subarray(source.offsets[0], source.offsets[1]) ?? new Uint8Array()
-      parts.push(part)
-      valueOffsets[at + 1] = (valueOffsets[at] ?? 0) + part.byteLength
-    }
-    return asData({ ...shape, type: { typeId: plainOf(model.typeId) }, valueOffsets, values: Buffer.concat(parts) })
-  }
-  const width: number = model.stride * model.values.BYTES_PER_ELEMENT
-  const values = new Uint8Array(width * count)
-  for (const [at, { chunk, index }] of places.entries()) {
+function gatherFixed(model: Data, entries: readonly Place[], slots: Int32Array, valid: Bits): Data {
+  const length = slots.length
+  const shape = { type: model.type, offset: 0, length, nullCount: -1, nullBitmap: valid, children: [] }
+  const isBoolean = model.typeId === typeIds.bool
+  const width: number = isBoolean ? 1 : model.stride * model.values.BYTES_PER_ELEMENT
+  const values = new Uint8Array(isBoolean ? (length + 7) >> 3 : width * length)
+  for (const [at, slot] of slots.entries()) {
+    const place = entries[slot]
+    if (place === undefined) continue
+    const { chunk, index } = place
     const source: ArrayBufferView = chunk.values
-    values.set(new Uint8Array(source.buffer, source.byteOffset + index * width, width), at * width)
+    if (!isBoolean) values.set(new Uint8Array(source.buffer, source.byteOffset + index * width, width), at * width)
+    else if (isValid(chunk.values, chunk.offset + index)) values[at >> 3] = (values[at >> 3] ?? 0) | (1 << (at & 7))
   }
   return asData({ ...shape, values })
-}
-
-function plainOf(typeId: number): number {
-  return textIds.has(typeId) ? typeIds.utf8 : typeIds.binary
 }
 
 /** The writers read no more of a `Data` than these. */

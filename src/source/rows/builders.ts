@@ -7,6 +7,7 @@ import { typeName } from '../../schema/names.js'
 import type { LakeType } from '../../schema/types.js'
 import {
   refused,
+  type TypedBy,
   toBoolean,
   toBytes,
   toDays,
@@ -16,7 +17,6 @@ import {
   toInteger,
   toMicros,
   toText,
-  type TypedBy,
   ValueRefused,
 } from './convert.js'
 import { isPlainObject } from './infer.js'
@@ -218,8 +218,7 @@ class FloatBuilder extends Builder {
 
 /** 64-bit integers and timestamps, as pairs of 32-bit words: a BigInt per value would cost more than all the rest. */
 class WideBuilder extends Builder {
-  readonly type =
-    this.lake.kind === 'timestamp' ? new this.arrow.TimestampMicrosecond('UTC') : new this.arrow.Int64()
+  readonly type = this.lake.kind === 'timestamp' ? new this.arrow.TimestampMicrosecond('UTC') : new this.arrow.Int64()
   private words = new Int32Array(this.capacity * 2)
 
   protected put(value: unknown): void {
@@ -340,7 +339,8 @@ class TextBuilder extends BlockBuilder {
       }
     }
     // A lone surrogate would become U+FFFD.
-    if (!isWellFormed(text)) throw new ValueRefused(this.path, `column \`${this.path}\` holds text with half a character`)
+    if (!isWellFormed(text))
+      throw new ValueRefused(this.path, `column \`${this.path}\` holds text with half a character`)
     this.used += bytes.write(text, this.used, 'utf8')
   }
 }
