@@ -3,13 +3,11 @@
  */
 import { isLakeError, LakeError } from './errors.js'
 import { type Load, type Planned, report } from './load.js'
-import { packageVersion } from './version.js'
 import type { Action, AddFile, CommitInfo, Metadata } from './manifest/actions.js'
 import { removeOf } from './manifest/change.js'
-import type { Winner } from './manifest/conflict.js'
 import { checkpointIfDue } from './manifest/checkpoint.js'
 import { type Attempt, type CommitOptions, type CommitResult, commit } from './manifest/commit.js'
-import type { Footprint } from './manifest/conflict.js'
+import type { Footprint, Winner } from './manifest/conflict.js'
 import { keyProperty, newMetadata, plainProtocol } from './manifest/create.js'
 import { commitInfoOf, readCommitAt, readSnapshot } from './manifest/log.js'
 import { findLoad, type LoadName } from './manifest/progress.js'
@@ -19,8 +17,9 @@ import { contentDigest, digestAlgorithm } from './stage/digest.js'
 import { fingerprintTag, fingerprintTagName } from './stage/fingerprint.js'
 import type { StagedFile } from './stage/port.js'
 import { promoteFiles, type Upload, uploadFiles } from './stage/upload.js'
-import { logKey, stagingFolder } from './store/keys.js'
+import { stagingFolder } from './store/keys.js'
 import type { SpooledFile } from './store/port.js'
+import { packageVersion } from './version.js'
 
 /** Rows that were left out of the load, as a file beside the data. */
 export interface Rejected {
@@ -41,9 +40,11 @@ export async function land(load: Load, first: Planned, rejected?: Rejected): Pro
     for (let round = 0; ; round++) {
       const known = await duplicateOf(load, planned, name)
       if (known) return await afterDiscard(load, upload, known)
-      if (changesNothing(load, planned)) return await afterDiscard(load, upload, receiptFor('unchanged', load, planned, rejected))
+      if (changesNothing(load, planned))
+        return await afterDiscard(load, upload, receiptFor('unchanged', load, planned, rejected))
       upload = await uploadMissing(load, planned, rejected, upload)
-      const result = await commit(load.store, attemptOf(load, planned, upload, name, rejected), commitOptions(load))
+      const result = await commitOrRestage(load, planned, upload, name, rejected)
+      if (result.status === 'restage') continue
       if (result.status === 'committed') return await afterCommit(load, planned, upload, result, rejected)
       if (result.status === 'duplicate') return await afterDiscard(load, upload, duplicateReceipt(load, result))
       planned = await planOnTop(load, planned, result, round)
@@ -52,6 +53,29 @@ export async function land(load: Load, first: Planned, rejected?: Rejected): Pro
     // An unknown commit may still turn out to have happened: its files must stay.
     if (!isLakeError(error, 'commit-unknown')) await discard(load, upload)
     throw error
+  }
+}
+
+/** A staged file that is gone before it was promoted (a store that sweeps open uploads) goes up again under a new key. */
+async function commitOrRestage(
+  load: Load,
+  planned: Planned,
+  upload: UploadState,
+  name: LoadName | undefined,
+  rejected: Rejected | undefined,
+): Promise<CommitResult | { status: 'restage' }> {
+  try {
+    return await commit(load.store, attemptOf(load, planned, upload, name, rejected), commitOptions(load))
+  } catch (error) {
+    if (!isLakeError(error, 'unavailable') || error.details.restage !== true) throw error
+    const file = planned.verdict.add.find(({ key }) => key === error.details.key)
+    const again = (file?.restaged ?? 0) + 1
+    // A store that takes the file over has no second copy to send.
+    if (file === undefined || again > mostReplans || load.store.kind === 'local') throw error
+    upload.staged.delete(file.key)
+    file.restaged = again
+    file.key = file.key.replace(/(-r\d+)?\.parquet$/, `-r${again}.parquet`)
+    return { status: 'restage' }
   }
 }
 
@@ -74,13 +98,18 @@ async function duplicateOf(load: Load, { base }: Planned, name: LoadName | undef
   const entry = name && base && findLoad(base.txns, name.id)
   if (!entry) return undefined
   refuseOtherContent(name, entry)
-  const found = await readCommitAt(load.store, logKey(entry.version), entry.version, { runtime: load.runtime })
+  const found = await readCommitAt(load.store, entry.version, { runtime: load.runtime })
   const receipt = found && commitInfoOf(found)?.lakewright?.receipt
   return duplicateReceipt(load, { version: entry.version, receipt })
 }
 
 function changesNothing(load: Load, { verdict, shape }: Planned): boolean {
-  return verdict.add.length === 0 && verdict.supersede.length === 0 && !shape.changesTable && load.settings.loadId === undefined
+  return (
+    verdict.add.length === 0 &&
+    verdict.supersede.length === 0 &&
+    !shape.changesTable &&
+    load.settings.loadId === undefined
+  )
 }
 
 async function uploadMissing(
@@ -95,7 +124,7 @@ async function uploadMissing(
   let done = 0
   const upload = await uploadFiles(wanted, {
     store: load.store,
-    folder: `${stagingFolder(load.settings.loadId ?? load.txnId)}/${load.txnId}`,
+    folder: stagingFolder(load.settings.loadId ?? load.txnId),
     firstSegment: before.journal.length,
     load: { txnId: load.txnId, loadId: load.settings.loadId, mode: load.mode, startedMs: load.startedMs },
     signal: load.signal,
@@ -214,16 +243,27 @@ async function afterCommit(
   report(load, { stage: 'publish' })
   // The commit stands whatever happens now: what is derived can be made again, and what is left over is swept later.
   await attempt(load, 'could not sweep staged files', () => sweep(load, planned, upload, rejected))
-  await attempt(load, 'could not write a checkpoint', () => checkpointIfDue(load.store, snapshot, { runtime: load.runtime }))
+  await attempt(load, 'could not write a checkpoint', () =>
+    checkpointIfDue(load.store, snapshot, { runtime: load.runtime }),
+  )
   await attempt(load, 'could not publish', async () => {
     const { publish } = await import('./publish/publish.js')
     await publish(load.store, snapshot, { runtime: load.runtime })
   })
-  return { ...receiptFor('committed', load, planned, rejected), version, durationMs: load.runtime.now() - load.startedMs }
+  return {
+    ...receiptFor('committed', load, planned, rejected),
+    version,
+    durationMs: load.runtime.now() - load.startedMs,
+  }
 }
 
 /** What an earlier plan staged and the committed one did not need, then the journal. */
-async function sweep(load: Load, { verdict }: Planned, upload: UploadState, rejected: Rejected | undefined): Promise<void> {
+async function sweep(
+  load: Load,
+  { verdict }: Planned,
+  upload: UploadState,
+  rejected: Rejected | undefined,
+): Promise<void> {
   const kept = new Set([...verdict.add.map(({ key }) => key), rejected?.key])
   const unneeded = [...upload.staged.values()].filter(({ key }) => !kept.has(key))
   for (const staged of unneeded) await load.store.abort(staged)

@@ -5,9 +5,10 @@
  *
  * Until the commit's conditional PUT nobody sees anything of it, and every failure before that leaves the table as it was.
  */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { setMaxListeners } from 'node:events'
+import { mkdir, mkdtemp, rm, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import pLimit from 'p-limit'
 import { openDuckDB } from './engine/duckdb.js'
 import type { Engine } from './engine/port.js'
@@ -56,6 +57,8 @@ export interface Load extends LoadContext {
 }
 
 export async function runLoad(ctx: LoadContext, inputs: LoadInput | LoadInput[]): Promise<Receipt> {
+  // Every request of a load listens to the caller's signal, and many are under way at once.
+  if (ctx.signal) setMaxListeners(0, ctx.signal)
   const startedMs = ctx.runtime.now()
   const txnId = ctx.runtime.uuid()
   const base = await readSnapshot(ctx.store, { signal: ctx.signal, runtime: ctx.runtime })
@@ -75,6 +78,8 @@ export async function runLoad(ctx: LoadContext, inputs: LoadInput | LoadInput[])
     }
   } finally {
     await rm(spoolFolder, { recursive: true, force: true })
+    // The staging folder goes with its last file; one that others still use is not empty, and stays.
+    for (const parent of stagingParents(ctx, txnId, spoolFolder)) await rmdir(parent).catch(() => {})
   }
 }
 
@@ -95,7 +100,7 @@ async function loadInto(load: Load, base: Snapshot | undefined, inputs: LoadInpu
     onProgress: (progress) => report(load, { stage: 'read', ...progress }),
   })
   try {
-    const planned = await planUntilProven(load, base, input)
+    const planned = await reportingRows(load, () => planUntilProven(load, base, input))
     const rejected = await stageRejected(load, input)
     if (load.settings.dryRun) return receiptFor('planned', load, planned, rejected)
     return await land(load, planned, rejected)
@@ -195,7 +200,13 @@ async function stageRejected(load: Load, input: Input): Promise<Rejected | undef
   if (input.rejects === undefined) return undefined
   const folder = join(load.spoolFolder, 'rejected')
   await mkdir(folder, { recursive: true })
-  const [file] = await load.engine.copy(input.rejects, { folder, partitionBy: [], fieldIds: {}, name: 'rejected', signal: load.signal })
+  const [file] = await load.engine.copy(input.rejects, {
+    folder,
+    partitionBy: [],
+    fieldIds: {},
+    name: 'rejected',
+    signal: load.signal,
+  })
   if (file === undefined || file.rows === 0) return undefined
   return { rows: file.rows, key: rejectedKey(load.txnId), file: { path: file.path, sizeBytes: file.sizeBytes } }
 }
@@ -213,6 +224,11 @@ async function makeSpoolFolder(ctx: LoadContext, txnId: string): Promise<string>
   const folder = join(own, txnId)
   await mkdir(folder, { recursive: true })
   return folder
+}
+
+function stagingParents({ settings }: LoadContext, txnId: string, spoolFolder: string): string[] {
+  const own = spoolFolder.endsWith(join(stagingFolder(settings.loadId ?? txnId), txnId))
+  return own ? [dirname(spoolFolder), dirname(dirname(spoolFolder))] : []
 }
 
 async function localFiles(load: Load, files: AddFile[], _columns: string[]): Promise<LocalFile[]> {
@@ -237,10 +253,27 @@ function fingerprintColumns({ schema, partitionBy, loadColumns }: Shape): Shape[
   return schema.filter(({ name }) => !partitionBy.includes(name) && !loadColumns.includes(name))
 }
 
+/** While the engine works it is asked every now and then how far it has come. */
+async function reportingRows<T>(load: Load, work: () => Promise<T>): Promise<T> {
+  if (load.settings.onProgress === undefined && load.table.onProgress === undefined) return await work()
+  const timer = setInterval(() => {
+    const { percent, rowsProcessed } = load.engine.progress()
+    const share = percent >= 0 ? { share: percent / 100 } : {}
+    report(load, { stage: 'read', ...(rowsProcessed > 0 ? { rows: rowsProcessed } : {}), ...share })
+  }, progressEveryMs)
+  try {
+    return await work()
+  } finally {
+    clearInterval(timer)
+  }
+}
+const progressEveryMs = 250
+
 /** Several file sources are several inputs; an array of anything else is one input, of rows or batches. */
 function listOf(inputs: LoadInput | LoadInput[]): LoadInput[] {
   if (!Array.isArray(inputs)) return [inputs as LoadInput]
-  const several = inputs.length > 0 && inputs.every((one) => isFileSource(one) || typeof one === 'string' || one instanceof URL)
+  const several =
+    inputs.length > 0 && inputs.every((one) => isFileSource(one) || typeof one === 'string' || one instanceof URL)
   return several ? (inputs as LoadInput[]) : [inputs as LoadInput]
 }
 
@@ -258,7 +291,8 @@ function scopeConstantsOf(load: Load, base: Snapshot | undefined): { scopeConsta
   if (scope === undefined) return {}
   // Before the table exists its columns have no types yet: their constants are text, to be typed like any other.
   const partitionBy = base?.metadata.partitionBy ?? load.remembered.partitionBy
-  const schema = base?.metadata.schema ?? partitionBy.map((name) => ({ name, type: { kind: 'varchar' as const }, nullable: true }))
+  const schema =
+    base?.metadata.schema ?? partitionBy.map((name) => ({ name, type: { kind: 'varchar' as const }, nullable: true }))
   return { scopeConstants: scopeConstants(parseAnyScope(scope, schema, partitionBy)) }
 }
 

@@ -35,7 +35,8 @@ export function agree(
     if (kept.key.length > 0) refuseContradiction('key', '--key', asked.key, kept.key)
   }
   return {
-    partitionBy: (startAnew ? (asked.partitionBy ?? kept?.partitionBy) : (kept?.partitionBy ?? asked.partitionBy)) ?? [],
+    partitionBy:
+      (startAnew ? (asked.partitionBy ?? kept?.partitionBy) : (kept?.partitionBy ?? asked.partitionBy)) ?? [],
     key: (startAnew ? asked.key : kept?.key.length ? kept.key : asked.key) ?? kept?.key ?? [],
     sortBy: load.sortBy ?? jsonList(properties['lakewright.sortBy']) ?? [],
     targetFileBytes:
@@ -49,7 +50,10 @@ export function spelledAs(schema: Schema, names: readonly string[], flag: string
   return names.map((name) => {
     const field = findColumn(schema, name)
     if (field) return field.name
-    const near = nearMiss(name, schema.map((column) => column.name))
+    const near = nearMiss(
+      name,
+      schema.map((column) => column.name),
+    )
     throw new LakeError('invalid', `${flag} names a column that the load does not have`, {
       column: name,
       columns: schema.map((column) => column.name).join(', '),

@@ -6,7 +6,7 @@ import { LakeError } from './errors.js'
 import type { Load } from './load.js'
 import type { Metadata, Snapshot } from './manifest/actions.js'
 import { keyOf } from './manifest/create.js'
-import { parseScope, type Predicate, scopeFromObject } from './partition/scope.js'
+import { type Predicate, parseScope, scopeFromObject } from './partition/scope.js'
 import { resolvePartitionBy } from './partition/spec.js'
 import { loadColumnNames, propertiesOf, spelledAs } from './remembered.js'
 import { toSql } from './schema/duckdb.js'
@@ -61,7 +61,9 @@ export function shapeLoad(load: Load, base: Snapshot | undefined, input: Input, 
 }
 
 export function parseAnyScope(scope: Scope, schema: Schema, partitionBy: string[]): Predicate {
-  return typeof scope === 'string' ? parseScope(scope, schema, partitionBy) : scopeFromObject(scope, schema, partitionBy)
+  return typeof scope === 'string'
+    ? parseScope(scope, schema, partitionBy)
+    : scopeFromObject(scope, schema, partitionBy)
 }
 
 function merged(

@@ -112,7 +112,10 @@ export class Table implements AsyncDisposable {
     const parsed = parseLoadSettings(mode, settings)
     const { runLoad } = await import('./load.js')
     const signal = parsed.signal ?? this.settings.signal
-    return runLoad({ store: this.store, runtime: this.runtime, table: this.settings, settings: parsed, mode, signal }, input)
+    return runLoad(
+      { store: this.store, runtime: this.runtime, table: this.settings, settings: parsed, mode, signal },
+      input,
+    )
   }
 
   private reading(): { store: Store; runtime: Runtime; settings: TableSettings } {

@@ -63,7 +63,9 @@ describe('the house', () => {
   test('plans, partitions and schemas do no I/O', () => {
     const io = /^node:(fs|net|http|https|child_process|stream|worker_threads)/
     const pure = imports.filter(({ from }) => /^(plan|partition|schema)\//.test(from) || from === 'manifest/change.ts')
-    expect(pure.filter(({ to }) => io.test(to) || /\/store\/(?!keys)/.test(to)).map(({ from, to }) => `${from} ${to}`)).toEqual([])
+    expect(
+      pure.filter(({ to }) => io.test(to) || /\/store\/(?!keys)/.test(to)).map(({ from, to }) => `${from} ${to}`),
+    ).toEqual([])
   })
 
   test('only manifest/commit.ts writes the log', () => {
@@ -86,7 +88,9 @@ describe('the house', () => {
 
 function importsOf(file: string): Import[] {
   const text = withoutComments(read(file))
-  const statements = text.matchAll(/\b(import|export)(\s+type)?\s[^'"`;]*?from\s+'([^']+)'|\bimport\(\s*'([^']+)'\s*\)|^import\s+'([^']+)'/gm)
+  const statements = text.matchAll(
+    /\b(import|export)(\s+type)?\s[^'"`;]*?from\s+'([^']+)'|\bimport\(\s*'([^']+)'\s*\)|^import\s+'([^']+)'/gm,
+  )
   return [...statements].map(([, , type, from, dynamic, bare]) => ({
     from: file,
     to: from ?? dynamic ?? bare ?? '',

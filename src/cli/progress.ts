@@ -24,7 +24,7 @@ export function openProgress(stream: NodeJS.WriteStream): ProgressLine {
     if (state === 'closed') return
     const line = new SingleBar({
       stream,
-      format: () => meter.text(Date.now()),
+      format: () => meter.text(performance.now()),
       clearOnComplete: true,
       hideCursor: true,
       gracefulExit: false,
@@ -35,7 +35,7 @@ export function openProgress(stream: NodeJS.WriteStream): ProgressLine {
   }
   return {
     report(progress) {
-      meter.take(progress, Date.now())
+      meter.take(progress, performance.now())
       if (state !== 'new') return
       state = 'open'
       // A load must not fail for want of a progress line.

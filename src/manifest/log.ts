@@ -115,27 +115,6 @@ export interface ReadOptions {
 /** A file that was listed and is not there any more. */
 class Vanished extends LakeError {}
 
-/**
- * The commits right after `from`, for one who knows that there are some: asked for by name, several at once, without a LIST.
- * @param expected about how many there may be
- * @returns fewer than there are only if more were written meanwhile; none where the first is not there
- */
-export async function readNextCommits(
-  store: Store,
-  from: number,
-  expected: number,
-  options: ReadOptions = {},
-): Promise<Commit[]> {
-  const commits: Commit[] = []
-  for (let next = from + 1, ahead = expected + 1; ; next += ahead, ahead = Math.min(16, ahead * 2)) {
-    const versions = Array.from({ length: ahead }, (_, i) => next + i)
-    const found = await Promise.all(versions.map((version) => readCommitAt(store, version, options)))
-    const missing = found.indexOf(undefined)
-    commits.push(...found.slice(0, missing < 0 ? ahead : missing).filter((commit) => commit !== undefined))
-    if (missing >= 0) return commits
-  }
-}
-
 /** One commit. @returns undefined if it is not there */
 export async function readCommitAt(store: Store, version: number, options: ReadOptions): Promise<Commit | undefined> {
   const object = await store.get(logKey(version), pass(options))

@@ -4,7 +4,7 @@
  *   orders.append(rows)   stage: SELECT * FROM input
  *                         verdict: every staged file is added, none removed
  */
-import { stagedRows, folderOf } from './partitions.js'
+import { folderOf, stagedRows } from './partitions.js'
 import type { Plan } from './port.js'
 import { stageInput } from './port.js'
 

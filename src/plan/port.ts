@@ -4,10 +4,10 @@
  *
  * SQL names old data by the alias of a `reads` entry, and the load's rows by `ctx.input.name`.
  */
-import type { Snapshot, AddFile } from '../manifest/actions.js'
+import type { AddFile, Snapshot } from '../manifest/actions.js'
+import type { ReadSet } from '../manifest/conflict.js'
 import type { Predicate } from '../partition/scope.js'
 import type { Schema } from '../schema/types.js'
-import type { ReadSet } from '../manifest/conflict.js'
 import type { Answer, Ask, StagedFile } from '../stage/port.js'
 
 export type Plan = (ctx: PlanContext) => Generator<Ask, Verdict, Answer>

@@ -10,11 +10,26 @@
 import { LakeError } from '../errors.js'
 import type { AddFile } from '../manifest/actions.js'
 import { matchesPartition, predicateText } from '../partition/scope.js'
-import { combineFingerprints, fingerprintOfRow, fingerprintSql, parseFingerprintTag, sameContent } from '../stage/fingerprint.js'
-import { fingerprintTagName } from '../stage/fingerprint.js'
+import {
+  combineFingerprints,
+  fingerprintOfRow,
+  fingerprintSql,
+  fingerprintTagName,
+  parseFingerprintTag,
+  sameContent,
+} from '../stage/fingerprint.js'
 import type { Fingerprint } from '../stage/port.js'
 import { byPartition, folderOf, type Partition, rowsInFile, stagedRows } from './partitions.js'
-import { type Answer, type Ask, type Plan, type PlanContext, type ReadSet, type StagedFile, stageInput, type Verdict } from './port.js'
+import {
+  type Answer,
+  type Ask,
+  type Plan,
+  type PlanContext,
+  type ReadSet,
+  type StagedFile,
+  stageInput,
+  type Verdict,
+} from './port.js'
 
 export const replace: Plan = function* (ctx) {
   const { scope, base } = ctx
@@ -74,10 +89,19 @@ function* unchangedPartitions(
     const mine = staged.get(old.id)
     return mine && mayBeEqual(old.files, stagedRows(mine.files)) ? [{ id: old.id, old, mine }] : []
   })
-  const kept = yield* oldFingerprints(ctx, candidates.flatMap(({ old }) => old.files))
+  const kept = yield* oldFingerprints(
+    ctx,
+    candidates.flatMap(({ old }) => old.files),
+  )
   const same = candidates.filter(({ old, mine }) => {
-    const before = combineFingerprints(ctx.fingerprint.of, old.files.map((file) => kept.get(file.key)))
-    const after = combineFingerprints(ctx.fingerprint.of, mine.files.map((file) => file.fingerprint))
+    const before = combineFingerprints(
+      ctx.fingerprint.of,
+      old.files.map((file) => kept.get(file.key)),
+    )
+    const after = combineFingerprints(
+      ctx.fingerprint.of,
+      mine.files.map((file) => file.fingerprint),
+    )
     return before !== undefined && after !== undefined && sameContent(before, after)
   })
   return new Set(same.map(({ id }) => id))

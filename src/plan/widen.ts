@@ -4,8 +4,9 @@
  *
  *   verdict of the mode's own plan   then   stage: SELECT * FROM kept
  */
-import { parseStats } from '../manifest/stats.js'
+
 import type { AddFile } from '../manifest/actions.js'
+import { parseStats } from '../manifest/stats.js'
 import { stagedRows } from './partitions.js'
 import type { Plan } from './port.js'
 
@@ -14,7 +15,9 @@ export function withWidening(plan: Plan, widened: string[]): Plan {
   return function* (ctx) {
     const verdict = yield* plan(ctx)
     const superseded = new Set(verdict.supersede.map(({ key }) => key))
-    const kept = [...(ctx.base?.files.values() ?? [])].filter((file) => !superseded.has(file.key) && holds(file, widened))
+    const kept = [...(ctx.base?.files.values() ?? [])].filter(
+      (file) => !superseded.has(file.key) && holds(file, widened),
+    )
     if (kept.length === 0) return { ...verdict, reads: { kind: 'everything' } }
     const columns = ctx.schema.map(({ name }) => name)
     const answer = yield { ask: 'stage', sql: 'SELECT * FROM kept', reads: [{ alias: 'kept', files: kept, columns }] }

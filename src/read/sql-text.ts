@@ -77,7 +77,7 @@ const token = new RegExp(
   [
     String.raw`(?<comment>--[^\n]*|/\*[\s\S]*?(?:\*/|$))`,
     String.raw`(?<quoted>[eE]'(?:[^'\\]|\\[\s\S]|'')*'?|'(?:[^']|'')*'?|"(?:[^"]|"")*"?|\$(?<tag>[A-Za-z_]\w*)?\$[\s\S]*?(?:\$\k<tag>\$|$))`,
-    String.raw`(?<semicolon>;)`,
+    `(?<semicolon>;)`,
     String.raw`(?<parameter>\?|\$\w+)`,
     String.raw`(?<plain>[\p{L}_][\p{L}\p{N}_$]*|[\s\S])`,
   ].join('|'),

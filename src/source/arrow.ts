@@ -161,7 +161,13 @@ class SyncFlat implements IterableIterator<RecordBatch> {
       if (!batch.done) return batch
       const next = this.source.next()
       if (next.done) return { done: true, value: undefined }
-      this.waiting = batchesOf(asArrow(next.value)).values()
+      try {
+        this.waiting = batchesOf(asArrow(next.value)).values()
+      } catch (error) {
+        // Who iterates does not return to an iterator that threw.
+        this.return()
+        throw error
+      }
     }
   }
   return(): IteratorResult<RecordBatch> {
@@ -185,7 +191,12 @@ class AsyncFlat implements AsyncIterableIterator<RecordBatch> {
       if (!batch.done) return batch
       const next = await this.source.next()
       if (next.done) return { done: true, value: undefined }
-      this.waiting = batchesOf(asArrow(next.value)).values()
+      try {
+        this.waiting = batchesOf(asArrow(next.value)).values()
+      } catch (error) {
+        await this.return()
+        throw error
+      }
     }
   }
   async return(): Promise<IteratorResult<RecordBatch>> {

@@ -10,9 +10,9 @@
  */
 import { quoteText } from '../engine/sql.js'
 import { LakeError } from '../errors.js'
-import { assertColumnNames, findColumn, foldName, nearMiss, parseType, sameType, typeName } from '../schema/names.js'
 import { commonType } from '../schema/fit.js'
 import { inferable } from '../schema/grammar.js'
+import { assertColumnNames, findColumn, foldName, nearMiss, parseType, sameType, typeName } from '../schema/names.js'
 import type { LakeType, Schema } from '../schema/types.js'
 import type { Part, PartColumn } from './part.js'
 import type { OpenInputContext, ReadingSettings } from './port.js'
@@ -151,7 +151,8 @@ function renamed(part: Part, rename: Record<string, string>): Named[] {
 }
 
 function constant(name: string, value: string | number | boolean | null): Named {
-  if (typeof value === 'boolean') return { name, kind: 'typed', type: { kind: 'boolean' }, sql: String(value), isConstant: true }
+  if (typeof value === 'boolean')
+    return { name, kind: 'typed', type: { kind: 'boolean' }, sql: String(value), isConstant: true }
   const sql = value === null ? 'CAST(NULL AS VARCHAR)' : quoteText(String(value))
   return { name, kind: 'untyped', type: { kind: 'varchar' }, sql, isConstant: true }
 }
@@ -180,10 +181,12 @@ function decideType(column: Column, types: DeclaredTypes, ctx: ColumnsContext): 
   const given = column.sources.filter((source) => source !== undefined)
   const typed = given.filter((source) => source.kind === 'typed').map((source) => source.type)
   const hasText = given.some((source) => source.kind === 'untyped')
-  if (wanted?.by === 'declared' && ofTable !== undefined) assertAgrees(column.name, wanted.type, ofTable.type, ctx.evolve)
+  if (wanted?.by === 'declared' && ofTable !== undefined)
+    assertAgrees(column.name, wanted.type, ofTable.type, ctx.evolve)
   if (wanted !== undefined) {
     column.typedBy = wanted.by
-    column.candidates = wanted.by === 'table' && ctx.evolve ? widerThan(column, wanted.type, typed, hasText) : [wanted.type]
+    column.candidates =
+      wanted.by === 'table' && ctx.evolve ? widerThan(column, wanted.type, typed, hasText) : [wanted.type]
     return
   }
   const ofTyped = typed.length === 0 ? undefined : typed.reduce((a, b) => unionOrRefuse(column.name, a, b))
@@ -206,7 +209,10 @@ function assertAgrees(column: string, declared: LakeType, ofTable: LakeType, evo
 
 /** The table's type, then what the input's own values would widen it to. */
 function widerThan(column: Column, table: LakeType, typed: LakeType[], hasText: boolean): LakeType[] {
-  const own = typed.reduce<LakeType | undefined>((a, b) => (a === undefined ? b : unionOrRefuse(column.name, a, b)), undefined)
+  const own = typed.reduce<LakeType | undefined>(
+    (a, b) => (a === undefined ? b : unionOrRefuse(column.name, a, b)),
+    undefined,
+  )
   const isText = typed.every((type) => type.kind === 'varchar')
   const first = own === undefined || isText ? table : (commonType(table, own) ?? table)
   const texts = hasText || isText ? inferable : []
@@ -226,4 +232,3 @@ function unionOrRefuse(column: string, a: LakeType, b: LakeType): LakeType {
 function distinct(types: LakeType[]): LakeType[] {
   return types.filter((type, i) => types.findIndex((one) => sameType(one, type)) === i)
 }
-

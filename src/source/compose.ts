@@ -14,7 +14,7 @@ import { misfitSql } from '../schema/misfit.js'
 import { typeName } from '../schema/names.js'
 import type { LakeType } from '../schema/types.js'
 import { type Candidate, type Column, typeNow } from './columns.js'
-import { fit, fitsSql, fittedSql } from './fit.js'
+import { fitsSql, fittedSql, fitValue } from './fit.js'
 import type { Part } from './part.js'
 
 export interface Composition {
@@ -28,7 +28,9 @@ export function composeSelect({ parts, columns, divert }: Composition, places: b
   const branches = parts.map((part, index) => {
     // What cannot be read again must name the row at once.
     const near = places || !part.replayable
-    const values = columns.map((column, c) => `${valueSql(column, index, `c${c}`, part, near)} AS ${quoteIdent(column.name)}`)
+    const values = columns.map(
+      (column, c) => `${valueSql(column, index, `c${c}`, part, near)} AS ${quoteIdent(column.name)}`,
+    )
     if (places) values.push('__lw_file', '__lw_row')
     const where = divert ? keepSql(columns, index) : undefined
     return `SELECT ${values.join(', ')} FROM ${sourceSql(part, columns, index, near)}${where === undefined ? '' : ` WHERE ${where}`}`
@@ -59,7 +61,12 @@ export function composeRejects({ parts, columns }: Composition): string {
  * One row that says which candidates hold all values of the part: `p<column>_<candidate>`.
  * @param limit rows to look at; all of them where it is missing
  */
-export function composeProfile({ columns, divert }: Composition, part: Part, index: number, limit?: number): string | undefined {
+export function composeProfile(
+  { columns, divert }: Composition,
+  part: Part,
+  index: number,
+  limit?: number,
+): string | undefined {
   const open = columns.flatMap((column, c) => {
     const source = column.sources[index]
     return source === undefined || column.candidates.length < 2 ? [] : [{ column, c, source }]
@@ -77,7 +84,12 @@ export function composeProfile({ columns, divert }: Composition, part: Part, ind
 }
 
 /** The rows of one part whose value does not fit the type that the column has now: `file, row, value`. */
-export function composeMisfits({ columns }: Composition, column: Column, part: Part, index: number): string | undefined {
+export function composeMisfits(
+  { columns }: Composition,
+  column: Column,
+  part: Part,
+  index: number,
+): string | undefined {
   const source = column.sources[index]
   if (source === undefined) return undefined
   const c = columns.indexOf(column)
@@ -118,7 +130,7 @@ function valueSql(column: Column, index: number, x: string, part: Part, places: 
   const place = places ? `{'file': __lw_file, 'row': __lw_row}` : undefined
   const misfit = misfitSql({ column: column.name, type: candidate === null ? 'null' : typeName(candidate) }, x, place)
   if (candidate === null) return `CASE WHEN ${x} IS NULL THEN CAST(NULL AS VARCHAR) ELSE ${misfit} END`
-  const fitted = fit(source.type, candidate, x)
+  const fitted = fitValue(source.type, candidate, x)
   if (fitted === undefined)
     throw new LakeError('invalid', 'the type of the column cannot become the one that is wanted', {
       file: part.label,
@@ -132,7 +144,7 @@ function valueSql(column: Column, index: number, x: string, part: Part, places: 
 
 function holdsSql(source: { type: LakeType }, candidate: Candidate, x: string): string {
   if (candidate === null) return `${x} IS NULL`
-  const fitted = fit(source.type, candidate, x)
+  const fitted = fitValue(source.type, candidate, x)
   return fitted === undefined ? 'false' : fitsSql(fitted, x)
 }
 

@@ -154,15 +154,15 @@ export class RecordReader {
   }
 
   private quoted(start: number): { value: string; end: number; broken?: CsvRecord['broken'] } | undefined {
-    const { quote, escape } = this.dialect
+    const { quote, escape: escaper } = this.dialect
     let value = ''
     let from = start
     for (let at = start; at < this.text.length; at++) {
       const c = this.text[at]
-      if (c !== quote && c !== escape) continue
+      if (c !== quote && c !== escaper) continue
       const next = this.text[at + 1]
       if (next === undefined && !this.isEnd) return undefined
-      if (c === escape && (next === quote || (next === escape && escape !== quote))) {
+      if (c === escaper && (next === quote || (next === escaper && escaper !== quote))) {
         value += this.text.slice(from, at) + next
         at++
         from = at + 1

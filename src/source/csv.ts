@@ -58,7 +58,11 @@ interface OpenedCsv {
 
 function dialectOf(options: SourceOptions, format: 'csv' | 'tsv'): Dialect {
   const quote = options.quote ?? '"'
-  const dialect = { delimiter: options.delimiter ?? (format === 'tsv' ? '\t' : ','), quote, escape: options.escape ?? quote }
+  const dialect = {
+    delimiter: options.delimiter ?? (format === 'tsv' ? '\t' : ','),
+    quote,
+    escape: options.escape ?? quote,
+  }
   if (dialect.delimiter === '' || Buffer.byteLength(dialect.delimiter) > 4 || /[\r\n]/.test(dialect.delimiter))
     throw new LakeError('invalid', 'a delimiter is 1 to 4 bytes, and no line break', { delimiter: dialect.delimiter })
   for (const [name, value] of [['quote', quote] as const, ['escape', dialect.escape] as const])
@@ -88,7 +92,10 @@ async function readHeader(
   const text = file.compression === 'none' ? fileBytes(file.path, skipRows) : firstLines(file, skipRows, engine)
   for await (const record of csvRecords(text, byBytes(dialect))) {
     if (record.broken !== undefined)
-      throw new LakeError('invalid', `the header has ${record.broken}`, { file: file.name, fix: 'Say `--quote` or `--escape`.' })
+      throw new LakeError('invalid', `the header has ${record.broken}`, {
+        file: file.name,
+        fix: 'Say `--quote` or `--escape`.',
+      })
     const names = record.fields.map((field) => utf8(field))
     if (!names.every((name) => name !== undefined)) throw notUtf8(file.name)
     assertHeader(names, file.name)
@@ -115,7 +122,8 @@ function assertHeader(names: string[], file: string): void {
 async function* firstLines(file: CsvFile, skipRows: number, engine: Engine): AsyncGenerator<string> {
   const lines = `read_csv(${quoteGlobFree(file.path)}, auto_detect=false, columns={'l': 'VARCHAR'}, delim='\u0001', quote='', escape='', header=false, compression='zstd', ${limits})`
   const rows = await engine.rows(`SELECT coalesce(l, '') AS l FROM ${lines} LIMIT ${skipRows + 100}`)
-  for (const [index, row] of rows.entries()) if (index >= skipRows) yield Buffer.from(`${String(row.l)}\n`).toString('latin1')
+  for (const [index, row] of rows.entries())
+    if (index >= skipRows) yield Buffer.from(`${String(row.l)}\n`).toString('latin1')
 }
 
 function csvPart(files: CsvFile[], header: string[], options: SourceOptions, dialect: Dialect): Part {

@@ -4,7 +4,7 @@
  *
  * DuckDB parses it (`json_serialize_sql`); what we judge is the tree, never the text.
  */
-import type { Engine } from '../engine/port.js'
+import type { Engine, Row } from '../engine/port.js'
 import { quoteIdent } from '../engine/sql.js'
 import { LakeError } from '../errors.js'
 import { fromSql } from '../schema/duckdb.js'
@@ -54,10 +54,13 @@ async function typeOf(name: string, expression: string, select: string, engine: 
 }
 
 async function assertScalar(name: string, expression: string, known: readonly string[], engine: Engine): Promise<void> {
+  // In parentheses, as it is used: and without, for `a, b` in parentheses is a struct.
   const tree = await parse(`SELECT (${expression}\n)`, engine)
-  if (tree.error === true) throw wrong(name, expression, tree.error_message ?? 'it does not parse')
-  const problem = notScalar(tree)
-  if (problem !== undefined) throw wrong(name, expression, problem)
+  for (const one of [tree, await parse(`SELECT ${expression}\n`, engine)]) {
+    if (one.error === true) throw wrong(name, expression, one.error_message ?? 'it does not parse')
+    const problem = notScalar(one)
+    if (problem !== undefined) throw wrong(name, expression, problem)
+  }
   const expressionTree = tree.statements?.[0]?.node.select_list?.[0]
   const columns = new Set(known.map(foldName))
   await judge(expressionTree, { name, expression, known, columns, engine, lambdas: new Set() })
@@ -74,7 +77,13 @@ interface SelectNode {
   from_table?: { type: string }
   [clause: string]: unknown
 }
-type Tree = { class?: string; type?: string; function_name?: string; column_names?: string[]; [member: string]: unknown }
+type Tree = {
+  class?: string
+  type?: string
+  function_name?: string
+  column_names?: string[]
+  [member: string]: unknown
+}
 
 async function parse(sql: string, engine: Engine): Promise<ParsedSql> {
   const [row] = await engine.rows(`SELECT CAST(json_serialize_sql(${quoteText(sql)}) AS VARCHAR) AS tree`)
@@ -100,7 +109,19 @@ interface Judging {
   lambdas: ReadonlySet<string>
 }
 
-const scalarClasses = new Set(['COLUMN_REF', 'CONSTANT', 'CAST', 'FUNCTION', 'COMPARISON', 'CONJUNCTION', 'OPERATOR', 'CASE', 'BETWEEN', 'LAMBDA', 'COLLATE'])
+const scalarClasses = new Set([
+  'COLUMN_REF',
+  'CONSTANT',
+  'CAST',
+  'FUNCTION',
+  'COMPARISON',
+  'CONJUNCTION',
+  'OPERATOR',
+  'CASE',
+  'BETWEEN',
+  'LAMBDA',
+  'COLLATE',
+])
 
 async function judge(tree: unknown, ctx: Judging): Promise<void> {
   if (Array.isArray(tree)) {
@@ -111,7 +132,8 @@ async function judge(tree: unknown, ctx: Judging): Promise<void> {
   const node = tree as Tree
   let inner = ctx
   if (typeof node.class === 'string' && typeof node.type === 'string') {
-    if (!scalarClasses.has(node.class)) throw wrong(ctx.name, ctx.expression, `${described(node.class)} may not stand in it`)
+    if (!scalarClasses.has(node.class))
+      throw wrong(ctx.name, ctx.expression, `${described(node.class)} may not stand in it`)
     if (node.class === 'COLUMN_REF') return assertColumn(node.column_names ?? [], ctx)
     if (node.class === 'CONSTANT') return
     if (node.class === 'FUNCTION') await assertFunction(node.function_name ?? '', ctx)
@@ -143,41 +165,56 @@ function withParameters(node: Tree, ctx: Judging): Judging {
 function assertColumn(names: string[], ctx: Judging): void {
   const first = names[0] ?? ''
   if (ctx.columns.has(foldName(first)) || ctx.lambdas.has(foldName(first))) return
-  throw noSuchColumn(`\`--derive "${ctx.name}=${ctx.expression}"\` uses a column that the input does not have`, first, [...ctx.known])
+  throw noSuchColumn(`\`--derive "${ctx.name}=${ctx.expression}"\` uses a column that the input does not have`, first, [
+    ...ctx.known,
+  ])
 }
 
 /** Of what DuckDB calls consistent, these look beyond the row. */
-const looksElsewhere = new Set(['current_setting', 'getvariable', 'getenv', 'version', 'error', 'write_log', 'in_search_path'])
+const looksElsewhere = new Set([
+  'current_setting',
+  'getvariable',
+  'getenv',
+  'version',
+  'error',
+  'write_log',
+  'in_search_path',
+])
 
 async function assertFunction(functionName: string, ctx: Judging): Promise<void> {
   const name = functionName.toLowerCase()
   const refuse = (why: string): LakeError => wrong(ctx.name, ctx.expression, `\`${functionName}\` ${why}`)
   if (looksElsewhere.has(name)) throw refuse('depends on more than the row')
   const found = await ctx.engine.rows(
-    `SELECT function_type AS kind, stability, macro_definition AS definition FROM duckdb_functions() WHERE function_name = ${quoteText(name)}`,
+    `SELECT function_type AS kind, stability, macro_definition AS definition, parameters FROM duckdb_functions() WHERE function_name = ${quoteText(name)}`,
   )
   const scalar = found.filter(({ kind }) => kind === 'scalar')
   if (scalar.some(({ stability }) => stability === 'CONSISTENT')) return
   if (scalar.length > 0) throw refuse('does not give the same value every time')
   const macro = found.find(({ kind }) => kind === 'macro')
-  if (macro !== undefined) return assertMacro(String(macro.definition), refuse, ctx)
+  if (macro !== undefined) return assertMacro(macro, refuse, ctx)
   if (found.length === 0) throw refuse('is no function')
   throw refuse('is no function of one row')
 }
 
 /** DuckDB's own macros are expressions over their parameters: judge these. */
-async function assertMacro(definition: string, refuse: (why: string) => LakeError, ctx: Judging): Promise<void> {
-  const tree = await parse(`SELECT (${definition}\n)`, ctx.engine)
+async function assertMacro(macro: Row, refuse: (why: string) => LakeError, ctx: Judging): Promise<void> {
+  const tree = await parse(`SELECT (${String(macro.definition)}\n)`, ctx.engine)
   if (tree.error === true || notScalar(tree) !== undefined) throw refuse('is no function of one row')
-  const anyColumn = { has: () => true } as unknown as ReadonlySet<string>
-  await judge(tree.statements?.[0]?.node.select_list?.[0], { ...ctx, columns: anyColumn })
+  const parameters = new Set((macro.parameters as string[]).map(foldName))
+  try {
+    await judge(tree.statements?.[0]?.node.select_list?.[0], { ...ctx, columns: parameters, lambdas: new Set() })
+  } catch (cause) {
+    if (cause instanceof LakeError) throw refuse('depends on more than the row')
+    throw cause
+  }
 }
 
 function wrong(name: string, expression: string, why: string, cause?: unknown): LakeError {
   return new LakeError('invalid', `\`--derive\` takes one expression over the row's columns: ${why}`, {
     column: name,
     expression: expression.slice(0, 200),
-    fix: 'Write an expression such as `date(created_at)` or `upper(region)`.',
+    fix: 'Write an expression such as `date(created_at)` or `upper("at")`, with names that SQL knows in double quotes.',
     cause,
   })
 }

@@ -3,8 +3,8 @@
  * columns that the files themselves do not have.
  */
 import { quoteIdent } from '../engine/sql.js'
-import { quoteText } from '../schema/quote.js'
 import { foldName } from '../schema/names.js'
+import { quoteText } from '../schema/quote.js'
 import type { Part, PartColumn } from './part.js'
 
 export interface FilePartSettings {
@@ -55,7 +55,9 @@ export function filePart(settings: FilePartSettings): Part {
     const groups = groupByFolders(files, folders)
     // A scan per folder costs more than a join once there are many.
     if (groups.length <= 8) return groups.map((group) => select(group, [])).join(' UNION ALL ')
-    const values = files.map((file) => `(${[quoteText(file.path), ...folders.map((name) => folderValue(file.folders[name]))].join(', ')})`)
+    const values = files.map(
+      (file) => `(${[quoteText(file.path), ...folders.map((name) => folderValue(file.folders[name]))].join(', ')})`,
+    )
     const joined = [...names.map((name) => `s.${name}`), ...folders.map((name, i) => `h.v${i} AS ${quoteIdent(name)}`)]
     return (
       `SELECT ${joined.join(', ')} FROM ${reader(files, '__lw_path')} s ` +

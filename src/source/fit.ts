@@ -5,7 +5,7 @@ import { fitCastSql, fitProofSql } from '../schema/fit.js'
 import type { LakeType } from '../schema/types.js'
 
 /** @returns undefined where no value of `from` may become one of `to` */
-export function fit(from: LakeType, to: LakeType, x: string): Fit | undefined {
+export function fitValue(from: LakeType, to: LakeType, x: string): Fit | undefined {
   const proof = to.kind === 'varchar' && from.kind === 'varchar' ? 'true' : fitProofSql(from, to, x)
   if (proof === undefined) return undefined
   const value = fitCastSql(from, to, x)

@@ -9,7 +9,12 @@ import type { Engine } from '../engine/port.js'
 import { type Composition, composeProfile } from './compose.js'
 
 /** Set every column to the first candidate that holds the rows looked at. */
-export async function propose(composition: Composition, engine: Engine, sampleRows: number, signal?: AbortSignal): Promise<void> {
+export async function propose(
+  composition: Composition,
+  engine: Engine,
+  sampleRows: number,
+  signal?: AbortSignal,
+): Promise<void> {
   await choose(composition, engine, sampleRows, signal)
 }
 

@@ -131,7 +131,8 @@ class ElementCutter {
   }
 
   private *take(chunk: Buffer, start: number, end: number): Generator<JsonDocument> {
-    const whole = this.rest.length === 0 ? chunk.subarray(start, end) : Buffer.concat([...this.rest, chunk.subarray(0, end)])
+    const whole =
+      this.rest.length === 0 ? chunk.subarray(start, end) : Buffer.concat([...this.rest, chunk.subarray(0, end)])
     this.rest = []
     this.inElement = false
     this.depth = 0

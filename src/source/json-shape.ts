@@ -176,7 +176,8 @@ export class ShapeReader {
     try {
       this.value(member, '')
     } catch (error) {
-      if (error instanceof JsonProblem && error.message.includes('``')) error.message = error.message.replace('``', `\`${name()}\``)
+      if (error instanceof JsonProblem && error.message.includes('``'))
+        error.message = error.message.replace('``', `\`${name()}\``)
       throw error
     }
   }
@@ -293,7 +294,8 @@ export class ShapeReader {
   }
 
   private longNumber(shape: Shape, text: string): void {
-    if (!/^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(text)) throw new JsonProblem('a number is not written as JSON wants it')
+    if (!/^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(text))
+      throw new JsonProblem('a number is not written as JSON wants it')
     if (shape.quoted) return
     if (shape.notBigint === undefined && !isBigint(text)) shape.notBigint = { row: this.row, text }
     if (shape.notDouble === undefined && !isExactDouble(text)) shape.notDouble = { row: this.row, text }
@@ -314,7 +316,9 @@ export class ShapeReader {
   }
 
   private broken(expected: string): string {
-    return this.at >= this.end ? `the JSON is cut short, ${expected} is missing` : `the JSON is broken, ${expected} is missing`
+    return this.at >= this.end
+      ? `the JSON is cut short, ${expected} is missing`
+      : `the JSON is broken, ${expected} is missing`
   }
 }
 
@@ -380,5 +384,9 @@ function isExactDouble(text: string): boolean {
 
 /** The digits that count: `0.10e5` and `10000` have the same. Nearest double and same digits mean the same number. */
 function digitsOf(text: string): string {
-  return text.replace(/[eE].*$/, '').replace(/[-.]/g, '').replace(/^0+/, '').replace(/0+$/, '')
+  return text
+    .replace(/[eE].*$/, '')
+    .replace(/[-.]/g, '')
+    .replace(/^0+/, '')
+    .replace(/0+$/, '')
 }

@@ -16,7 +16,7 @@ import type { Field } from '../schema/types.js'
 import { filePart, type LocalFile } from './file-part.js'
 import type { Compression, SourceOptions } from './files.js'
 import { jsonDocuments } from './json-documents.js'
-import { fieldsOfShape, JsonProblem, type NameSet, newShape, NumberProblem, ShapeReader } from './json-shape.js'
+import { fieldsOfShape, JsonProblem, type NameSet, NumberProblem, newShape, ShapeReader } from './json-shape.js'
 import { LineFile, objectBytes, readRejects } from './line-file.js'
 import type { Part } from './part.js'
 import { assertWholeZstd, canDecompress, decompress, isUtf8, type Spool, transcode } from './spool.js'
@@ -109,7 +109,9 @@ async function scanFile(
       if (!(error instanceof JsonProblem)) throw error
       if (rejected === undefined) throw brokenRow(error, file, row)
       const raw = bytes.subarray(start, end).toString('utf8')
-      await rejected.write(Buffer.from(JSON.stringify({ file: file.name, row, reason: error.message, raw: asJson(raw) })))
+      await rejected.write(
+        Buffer.from(JSON.stringify({ file: file.name, row, reason: error.message, raw: asJson(raw) })),
+      )
       continue
     }
     if (copy !== undefined) await copy.write(oneLine(bytes, start, end, reader.quotedRanges))

@@ -1,6 +1,7 @@
 /** Lines on their way into a file, some hundred kilobytes at a time. */
-import { createWriteStream } from 'node:fs'
+
 import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
 import { finished } from 'node:stream/promises'
 import { quotePath } from '../engine/sql.js'
 

@@ -61,7 +61,8 @@ async function found(
 ): Promise<FoundFile[]> {
   const objects = await resolveObjects(from, ctx.store, ctx.runtime)
   // One file was meant; of a folder's or glob's, those that are data.
-  const wanted = objects.length === 1 || format !== undefined ? objects : objects.filter(({ key }) => hasKnownEnding(key))
+  const wanted =
+    objects.length === 1 || format !== undefined ? objects : objects.filter(({ key }) => hasKnownEnding(key))
   if (wanted.length === 0) formatOf(objects[0]?.key ?? from, format)
   const isExact = objects.length === 1 && basename(from) === basename(objects[0]?.key ?? '')
   const limit = pLimit(8)
@@ -92,7 +93,11 @@ async function bring(
 ): Promise<{ path: string; name: string }> {
   const local = store.localPath(key)
   if (local !== undefined) return { path: local, name: local }
-  const path = spool.path(`.${basename(key).replaceAll(/[^A-Za-z0-9.]/g, '_').slice(-40)}`)
+  const path = spool.path(
+    `.${basename(key)
+      .replaceAll(/[^A-Za-z0-9.]/g, '_')
+      .slice(-40)}`,
+  )
   removals.push(() => rm(path, { force: true }))
   await store.fetch(key, path, signal === undefined ? {} : { signal })
   await stat(path)

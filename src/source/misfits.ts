@@ -20,17 +20,27 @@ export async function describeMisfits(
   const found = column === undefined ? undefined : await findMisfits(column, composition, engine)
   const [first] = found?.examples ?? [await locate(misfit, composition, engine)]
   const fix = column === undefined ? undefined : fixFor(column)
-  return new LakeError('invalid', `the value does not fit the type of its column${misfit.reason ? ` (${misfit.reason})` : ''}`, {
-    file: first?.file,
-    row: first?.row,
-    column: column?.name ?? misfit.column,
-    type: misfit.type,
-    value: shorten(first?.value ?? misfit.value),
-    ...(found === undefined || found.count < 2
-      ? {}
-      : { misfits: found.count, also: found.examples.slice(1).map(({ row, value }) => `row ${row}: ${shorten(value)}`).join(', ') }),
-    fix: fix ?? 'Convert the column where the data comes from, or with `--derive`.',
-  })
+  return new LakeError(
+    'invalid',
+    `the value does not fit the type of its column${misfit.reason ? ` (${misfit.reason})` : ''}`,
+    {
+      file: first?.file,
+      row: first?.row,
+      column: column?.name ?? misfit.column,
+      type: misfit.type,
+      value: shorten(first?.value ?? misfit.value),
+      ...(found === undefined || found.count < 2
+        ? {}
+        : {
+            misfits: found.count,
+            also: found.examples
+              .slice(1)
+              .map(({ row, value }) => `row ${row}: ${shorten(value)}`)
+              .join(', '),
+          }),
+      fix: fix ?? 'Convert the column where the data comes from, or with `--derive`.',
+    },
+  )
 }
 
 interface Place {

@@ -16,7 +16,7 @@ import { type Composition, composeRejects, composeSelect, nullOf } from './compo
 import { openCsv } from './csv.js'
 import { type Derived, planDerived } from './derive.js'
 import { type FileSource, files, isFileSource } from './files.js'
-import { fit, fittedSql } from './fit.js'
+import { fittedSql, fitValue } from './fit.js'
 import { inferExactly, propose } from './infer.js'
 import { openJson } from './json.js'
 import type { NameSet } from './json-shape.js'
@@ -174,12 +174,17 @@ async function openFiles(source: FileSource, index: number, opening: Opening): P
   const divert = ctx.onReject === 'divert'
   const { engine } = ctx
   for (const format of ['csv', 'tsv'] as const)
-    if (of(format).length > 0)
-      parts.push(...(await openCsv(of(format), options, { engine, spool, format, divert })))
+    if (of(format).length > 0) parts.push(...(await openCsv(of(format), options, { engine, spool, format, divert })))
   for (const format of ['ndjson', 'json'] as const)
     if (of(format).length > 0)
       parts.push(
-        ...(await openJson(of(format), options, { engine, spool, format, divert, quoteNumbersOf: numbersAsText(options, opening) })),
+        ...(await openJson(of(format), options, {
+          engine,
+          spool,
+          format,
+          divert,
+          quoteNumbersOf: numbersAsText(options, opening),
+        })),
       )
   if (of('parquet').length > 0) parts.push(...(await openParquet(of('parquet'), options, ctx)))
   for (const [n, file] of of('arrow').entries())
@@ -196,7 +201,9 @@ function streamContext(name: string, { ctx, reading, replay, removals }: Opening
   const made = new Set([...Object.keys(reading.set ?? {}), ...Object.keys(reading.derive ?? {})].map(foldName))
   const types = Object.entries(reading.types ?? {}).filter(([column]) => !made.has(foldName(column)))
   // With `evolve` the rows' own types may widen the table's.
-  const tableSchema = ctx.evolve ? undefined : ctx.tableSchema?.map((field) => ({ ...field, name: spelled(field.name) }))
+  const tableSchema = ctx.evolve
+    ? undefined
+    : ctx.tableSchema?.map((field) => ({ ...field, name: spelled(field.name) }))
   return {
     engine: ctx.engine,
     name,
@@ -210,7 +217,9 @@ function streamContext(name: string, { ctx, reading, replay, removals }: Opening
 /** JSON columns, by their names in the file, that shall be decimal or text: digits beyond a double's must survive. */
 function numbersAsText(options: ReadingSettings, { reading, ctx }: Opening): NameSet {
   const types = parseTypes(reading.types ?? {})
-  const rename = new Map(Object.entries({ ...reading.rename, ...options.rename }).map(([from, to]) => [foldName(from), to]))
+  const rename = new Map(
+    Object.entries({ ...reading.rename, ...options.rename }).map(([from, to]) => [foldName(from), to]),
+  )
   return {
     isEmpty: types.byName.size === 0 && types.others === undefined && ctx.tableSchema === undefined,
     has: (name) => {
@@ -251,7 +260,7 @@ function ofColumn(column: Column): Output {
 function ofDerived({ name, type, sql }: Derived, { reading, ctx }: Opening): Output {
   const wanted = wantedType(name, parseTypes(reading.types ?? {}), ctx.tableSchema)
   if (wanted === undefined) return { field: { name, type, nullable: true }, sql, typedBy: 'typed', isSupplied: true }
-  const fitted = fit(type, wanted.type, sql)
+  const fitted = fitValue(type, wanted.type, sql)
   if (fitted === undefined)
     throw new LakeError('invalid', 'the derived column has another type than is wanted', {
       column: name,
@@ -265,7 +274,11 @@ function ofDerived({ name, type, sql }: Derived, { reading, ctx }: Opening): Out
 
 function inTableOrder(outputs: Output[], { tableSchema, evolve }: OpenInputContext): Output[] {
   if (tableSchema === undefined) return outputs
-  const { schema } = reconcile(tableSchema, outputs.map(({ field }) => field), { evolve })
+  const { schema } = reconcile(
+    tableSchema,
+    outputs.map(({ field }) => field),
+    { evolve },
+  )
   return schema.map((field): Output => {
     const output = outputs.find((one) => sameName(one.field.name, field.name))
     if (output === undefined) return { field, sql: nullOf(field.type), typedBy: 'table', isSupplied: false }
@@ -281,7 +294,10 @@ function assertSupplied({ parts, columns }: Composition, { ctx, reading }: Openi
     const column = columns.find((one) => sameName(one.name, name))
     const without = parts.find((_, index) => column?.sources[index] === undefined)
     if (without === undefined) continue
-    const near = nearMiss(name, columns.map((one) => one.name))
+    const near = nearMiss(
+      name,
+      columns.map((one) => one.name),
+    )
     throw new LakeError('invalid', 'nothing supplies a column that partitions or identifies rows', {
       file: without.label,
       column: name,

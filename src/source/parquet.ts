@@ -22,7 +22,14 @@ export async function openParquet(
     ({ file }) => signatures.get(file.path),
   )
   const parts: Part[] = []
-  for (const group of groups) parts.push(await parquetPart(group.map(({ file }) => file), options, engine))
+  for (const group of groups)
+    parts.push(
+      await parquetPart(
+        group.map(({ file }) => file),
+        options,
+        engine,
+      ),
+    )
   return parts
 }
 

@@ -246,8 +246,13 @@ class Batcher {
     for (let at = 0; at < rows.length; at++) {
       const row = rowObject(rows[at], this.rowsBefore + at + 1)
       let index = 0
+      let isKnown = true
       // Rows mostly have the keys of the one before, in its order.
-      for (const name in row) if (name !== this.names[index++]) return this.checkSlowly(rows, at)
+      for (const name in row) isKnown &&= name === this.names[index++]
+      if (!isKnown) {
+        this.checkSlowly(rows, at)
+        return
+      }
     }
   }
 
@@ -295,7 +300,14 @@ class SyncBatches implements IterableIterator<RecordBatch> {
       if (next.done) break
       rows.push(next.value)
     }
-    return rows.length === 0 ? { done: true, value: undefined } : { done: false, value: this.batcher.batchOf(rows) }
+    if (rows.length === 0) return { done: true, value: undefined }
+    try {
+      return { done: false, value: this.batcher.batchOf(rows) }
+    } catch (error) {
+      // Who iterates does not return to an iterator that threw.
+      this.return()
+      throw error
+    }
   }
 
   return(): IteratorResult<RecordBatch> {
@@ -345,7 +357,13 @@ class AsyncBatches implements AsyncIterableIterator<RecordBatch> {
       if (next.done) break
       rows.push(next.value)
     }
-    return rows.length === 0 ? { done: true, value: undefined } : { done: false, value: this.batcher.batchOf(rows) }
+    if (rows.length === 0) return { done: true, value: undefined }
+    try {
+      return { done: false, value: this.batcher.batchOf(rows) }
+    } catch (error) {
+      await this.return()
+      throw error
+    }
   }
 
   async return(): Promise<IteratorResult<RecordBatch>> {

@@ -62,6 +62,7 @@ function valueText({ name, type }: Field): string {
   if (isNested(type)) return `to_json(${column})::VARCHAR`
   if (type.kind === 'blob') return `hex(${column})`
   if (type.kind === 'timestamp') return `epoch_us(${column})::VARCHAR`
-  if (type.kind === 'double' || type.kind === 'float') return `(CASE WHEN ${column} = 0 THEN 0 ELSE ${column} END)::VARCHAR`
+  if (type.kind === 'double' || type.kind === 'float')
+    return `(CASE WHEN ${column} = 0 THEN 0 ELSE ${column} END)::VARCHAR`
   return `${column}::VARCHAR`
 }

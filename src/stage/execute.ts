@@ -2,11 +2,12 @@
  * Answers what a plan asks. Answers about the input alone are remembered, so that planning again on another base does
  * not stage the rows again.
  */
-import { quoteIdentifier } from '../schema/quote.js'
-import type { AddFile, PartitionValues } from '../manifest/actions.js'
+
 import { filesRelation } from '../engine/relation.js'
-import { stageRows, type StagingContext } from './stage.js'
+import type { AddFile, PartitionValues } from '../manifest/actions.js'
+import { quoteIdentifier } from '../schema/quote.js'
 import type { Answer, Ask, Reads, StagedFile } from './port.js'
+import { type StagingContext, stageRows } from './stage.js'
 
 export interface ExecutorContext extends StagingContext {
   /** The files on this machine, fetched where they are not. */

@@ -23,7 +23,8 @@ export const fingerprintTagName = 'lakewright.fp'
 export function fingerprintName(engineId: string, columns: Schema): string {
   const version = engineId.replace(/^duckdb-/, '')
   const digest = createHash('sha256')
-  for (const { name, type } of inFoldedOrder(columns)) digest.update(`${name.toLowerCase()}\u0000${typeName(type)}\u0000`)
+  for (const { name, type } of inFoldedOrder(columns))
+    digest.update(`${name.toLowerCase()}\u0000${typeName(type)}\u0000`)
   return `duckdb-hash-sumxor:${version}:${digest.digest('hex').slice(0, 16)}`
 }
 

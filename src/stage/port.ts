@@ -28,6 +28,8 @@ export interface StagedFile {
   /** Delta `stats` JSON. */
   stats: string
   fingerprint: Fingerprint
+  /** How often it went up again, each time under a new key, because what was staged was gone. */
+  restaged?: number
 }
 
 export interface Reads {

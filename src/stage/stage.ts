@@ -75,7 +75,9 @@ async function copyPartitioned(sql: string, ctx: StagingContext, sorted: boolean
   const partitionColumns = ctx.partitionBy.map((name) => columnOf(ctx.schema, name))
   const marks = partitionColumns.map((field, i) => ({ field, name: `__lw_p${i}` }))
   const data = dataColumns(ctx).map(({ name }) => quoteIdentifier(name))
-  const marked = marks.map(({ field, name }) => `${markedPartitionSql(field.type, quoteIdentifier(field.name), field.name)} AS ${name}`)
+  const marked = marks.map(
+    ({ field, name }) => `${markedPartitionSql(field.type, quoteIdentifier(field.name), field.name)} AS ${name}`,
+  )
   const order = [...(sorted ? marks.map(({ name }) => name) : []), ...ctx.sortBy.map(quoteIdentifier)]
   const orderBy = order.length > 0 ? ` ORDER BY ${order.join(', ')}` : ''
   const folder = await newSpoolFolder(ctx)

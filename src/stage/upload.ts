@@ -3,6 +3,7 @@
  * whoever cleans up after a dead writer knows their keys and upload ids.
  */
 import pLimit from 'p-limit'
+import { journalSegmentKey } from '../store/keys.js'
 import type { CallOptions, Reservation, SpooledFile, Staged, Store } from '../store/port.js'
 
 export interface Upload {
@@ -13,7 +14,7 @@ export interface Upload {
 
 export interface UploadContext extends CallOptions {
   store: Store
-  /** Key prefix of this attempt's journal, without a trailing slash. */
+  /** The load's staging folder, see `stagingFolder`. */
   folder: string
   /** How many segments the journal has already. */
   firstSegment: number
@@ -31,9 +32,9 @@ export async function uploadFiles(files: { key: string; file: SpooledFile }[], c
   const limit = pLimit(uploadsAtOnce)
   for (let start = 0; start < files.length; start += segmentFiles) {
     const segment = files.slice(start, start + segmentFiles)
-    const reservations = await ctx.store.reserve(segment, { signal: ctx.signal })
+    const reservations = await ctx.store.reserve(segment, { folder: ctx.folder, signal: ctx.signal })
     const number = ctx.firstSegment + upload.journal.length
-    const key = `${ctx.folder}/journal-${String(number).padStart(5, '0')}.json`
+    const key = journalSegmentKey(ctx.folder, ctx.load.txnId, number)
     upload.journal.push(key)
     await ctx.store.putDerived(key, journalSegment(ctx.load, reservations), { signal: ctx.signal })
     const staged = segment.map(({ file }, i) =>

@@ -61,6 +61,11 @@ export function journalKey(folder: string): string {
   return `${folder}/journal.json`
 }
 
+/** One segment of the journal of one attempt at a load: the files of it that go up next. */
+export function journalSegmentKey(folder: string, txnId: string, n: number): string {
+  return `${folder}/${txnId}/journal-${String(n).padStart(5, '0')}.json`
+}
+
 /** The claim number `k` on a load: put-if-absent, the highest one owns. */
 export function ownerKey(folder: string, k: number): string {
   return `${folder}/owner-${k}.json`

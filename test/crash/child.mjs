@@ -27,8 +27,17 @@ function killedAt(real) {
       const member = Reflect.get(target, name, target)
       if (typeof member !== 'function') return member
       if (name === 'localPath' || name === 'now' || name === 'close') return member.bind(target)
-      if (name === 'list') return (...args) => counted(() => member.apply(target, args), (result) => result)
-      return async (...args) => counted(() => member.apply(target, args), async (result) => await result)
+      if (name === 'list')
+        return (...args) =>
+          counted(
+            () => member.apply(target, args),
+            (result) => result,
+          )
+      return async (...args) =>
+        counted(
+          () => member.apply(target, args),
+          async (result) => await result,
+        )
     },
   })
 }

@@ -89,7 +89,9 @@ async function stateOf(table: Table, mode: string): Promise<'before' | 'after'> 
 async function expectNothingHalfDone(url: string, settings: TableSettings['store'], table: Table): Promise<void> {
   const store = await openStore(url, settings)
   const referenced = new Set((await table.files()).map(({ key }) => key))
-  const versions = new Set(await Promise.all((await table.history()).map(({ version }) => filesAt(table, version))).then((all) => all.flat()))
+  const versions = new Set(
+    await Promise.all((await table.history()).map(({ version }) => filesAt(table, version))).then((all) => all.flat()),
+  )
   for await (const { key, sizeBytes } of store.list('')) {
     if (key.startsWith('_') || !key.endsWith('.parquet')) continue
     if (referenced.has(key) || versions.has(key)) continue

@@ -208,7 +208,7 @@ class World {
   rows(snapshot: Snapshot): Record<string, string[]> {
     const found: Record<string, string[]> = {}
     for (const { key, partitionValues } of snapshot.files.values()) {
-      const part = partitionValues['dt'] ?? ''
+      const part = partitionValues.dt ?? ''
       found[part] = [...(found[part] ?? []), ...(this.content.get(key) ?? [])].sort()
     }
     return Object.fromEntries(

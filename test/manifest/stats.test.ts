@@ -67,7 +67,7 @@ describe('statistics in the log', () => {
     fc.assert(
       fc.property(text, (value) => {
         const stats = parseStats(encodeStats(1, [field(kind('varchar'))], { c: { min: value, max: value } }))
-        const [min, max] = [stats?.minValues['c'], stats?.maxValues['c']] as [string, string | undefined]
+        const [min, max] = [stats?.minValues.c, stats?.maxValues.c] as [string, string | undefined]
         expect([...min].length).toBeLessThanOrEqual(32)
         expect(Buffer.compare(Buffer.from(min), Buffer.from(value))).toBeLessThanOrEqual(0)
         if (max !== undefined) {
@@ -254,7 +254,7 @@ describe("DuckDB's own statistics", () => {
   function textsOf(row: unknown): Record<string, ColumnTexts> {
     const [column] = (row as { column_statistics: Pairs[] }).column_statistics
     const entries = Object.fromEntries(
-      (column?.value as { key: string; value: string }[]).map(({ key, value }) => [key, value]),
+      ((column?.value ?? []) as { key: string; value: string }[]).map(({ key, value }) => [key, value]),
     )
     const { min, max, null_count, has_nan } = entries
     return {

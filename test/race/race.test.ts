@@ -42,7 +42,9 @@ describe.each(places)('on $name', ({ name, make }) => {
     expect((await table.snapshot()).version).toBe(writers * appends - 1)
   })
 
-  test('8 replaces of disjoint partitions at once all land, and nothing is staged twice', { timeout: 300_000 }, async () => {
+  test('8 replaces of disjoint partitions at once all land, and nothing is staged twice', {
+    timeout: 300_000,
+  }, async () => {
     await using place = await make()
     const settings = { partitionBy: ['dt'] }
     await seed(place, settings)
@@ -62,7 +64,9 @@ describe.each(places)('on $name', ({ name, make }) => {
     await seed(place, settings)
     let conflicts = 0
     for (let round = 0; round < 5; round++) {
-      const jobs = ['a', 'b'].map((v) => [{ mode: 'replace', rows: [{ dt: 'd0', v: `${v}${round}` }], load: { threads: 1 } }])
+      const jobs = ['a', 'b'].map((v) => [
+        { mode: 'replace', rows: [{ dt: 'd0', v: `${v}${round}` }], load: { threads: 1 } },
+      ])
       const outcomes = (await race(place, settings, jobs)).flat()
       const lost = outcomes.filter(({ status }) => status === 'failed')
       for (const { code, message } of lost) {

@@ -91,7 +91,10 @@ describe('names and values that mean mischief', () => {
     await made.append(rows)
     const result = await made.query('select p, "a/../b"::integer as "a/../b" from t order by 2')
     expect(await result.toArray()).toEqual(rows)
-    const found = execFileSync('find', [join(folder, 'escape'), '-name', '*.parquet']).toString().trim().split('\n')
+    const found = execFileSync('find', [join(folder, 'escape'), '-name', '*.parquet'])
+      .toString()
+      .trim()
+      .split('\n')
     expect(found.filter((path) => !path.startsWith(`${place}/`))).toEqual([])
     expect(found).toHaveLength(3)
   })
@@ -141,7 +144,10 @@ describe('a place that does not work', () => {
     await made.append(good)
     const before = log(small)
     const file = join(folder, 'large.csv')
-    const noise = Array.from({ length: 100_000 }, () => `2026-11-03,${Math.floor(Math.random() * 2 ** 50)},${Math.random()}`)
+    const noise = Array.from(
+      { length: 100_000 },
+      () => `2026-11-03,${Math.floor(Math.random() * 2 ** 50)},${Math.random()}`,
+    )
     writeFileSync(file, `dt,id,name\n${noise.join('\n')}\n`)
     const run = await lakewright(['append', small, '--from', file])
     expect(run.stderr).toMatch(/full|space/i)

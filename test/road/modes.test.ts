@@ -78,7 +78,12 @@ describe.each(places)('on $name', ({ make }) => {
     await using table = await open(place, byDay)
     await table.replace(first)
     const again = first.toReversed().map(({ dt, region, id, amount }) => ({ amount, id, region, dt }))
-    const expected = { status: 'unchanged', version: 0, rows: { read: 4, written: 0, unchanged: 4 }, files: { added: 0, removed: 0 } }
+    const expected = {
+      status: 'unchanged',
+      version: 0,
+      rows: { read: 4, written: 0, unchanged: 4 },
+      files: { added: 0, removed: 0 },
+    }
     expect(await table.replace(again)).toMatchObject(expected)
     expect(await table.overwrite(again)).toMatchObject(expected)
     expect(await table.history()).toHaveLength(1)
@@ -139,7 +144,10 @@ describe.each(places)('on $name', ({ make }) => {
     await using place = await make()
     await using table = await open(place, byDay)
     await table.append(first)
-    const rows: Sale[] = [{ dt: '2026-11-03', region: 'EU', id: 4, amount: 4.25 }, { dt: '2026-12-01', region: 'EU', id: 8, amount: 8 }]
+    const rows: Sale[] = [
+      { dt: '2026-11-03', region: 'EU', id: 4, amount: 4.25 },
+      { dt: '2026-12-01', region: 'EU', id: 8, amount: 8 },
+    ]
     expect(await table.overwrite(rows)).toMatchObject({
       version: 1,
       rows: { read: 2, written: 1, unchanged: 1 },
@@ -150,7 +158,10 @@ describe.each(places)('on $name', ({ make }) => {
     const types = { dt: 'varchar', region: 'varchar', id: 'bigint', amount: 'double' }
     expect((await failure(table.overwrite([], { types }))).code).toBe('guard')
     expect(await rowsOf(table)).toEqual(sorted(rows))
-    expect(await table.overwrite([], { types, allowEmpty: true })).toMatchObject({ status: 'committed', files: { added: 0, removed: 2 } })
+    expect(await table.overwrite([], { types, allowEmpty: true })).toMatchObject({
+      status: 'committed',
+      files: { added: 0, removed: 2 },
+    })
     expect(await rowsOf(table)).toEqual([])
   })
 
@@ -160,7 +171,9 @@ describe.each(places)('on $name', ({ make }) => {
     await table.append(first)
     expect((await failure(table.overwrite([{ dt: 'x', other: true }]))).code).toBe('invalid')
     await using anew = await open(place, {})
-    expect(await anew.overwrite([{ region: 'EU', other: true }], { schema: 'replace', partitionBy: ['region'] })).toMatchObject({
+    expect(
+      await anew.overwrite([{ region: 'EU', other: true }], { schema: 'replace', partitionBy: ['region'] }),
+    ).toMatchObject({
       status: 'committed',
       files: { added: 1, removed: 3 },
     })
@@ -191,7 +204,11 @@ describe.each(places)('on $name', ({ make }) => {
     await using place = await make()
     await using table = await open(place, byDay)
     await table.replace(first)
-    expect(await table.replace(first, { loadId: 'again' })).toMatchObject({ status: 'committed', version: 1, files: { added: 0, removed: 0 } })
+    expect(await table.replace(first, { loadId: 'again' })).toMatchObject({
+      status: 'committed',
+      version: 1,
+      files: { added: 0, removed: 0 },
+    })
     expect(await table.replace(first, { loadId: 'again' })).toMatchObject({ status: 'duplicate', version: 1 })
   })
 
@@ -218,7 +235,9 @@ describe.each(places)('on $name', ({ make }) => {
     expect(await table.append(first, { dryRun: true })).toMatchObject({ status: 'planned', created: true, version: -1 })
     expect((await failure(table.snapshot())).code).toBe('invalid')
     await table.append(first)
-    const planned = await table.replace([{ ...first[0], amount: 9 }, first[3], { ...first[3], dt: 'new' }] as Sale[], { dryRun: true })
+    const planned = await table.replace([{ ...first[0], amount: 9 }, first[3], { ...first[3], dt: 'new' }] as Sale[], {
+      dryRun: true,
+    })
     expect(planned).toMatchObject({ status: 'planned', version: 0, partitions: { unchanged: 1 } })
     expect(planned.plan?.toSorted((a, b) => (a.partition < b.partition ? -1 : 1))).toEqual([
       { partition: 'dt=2026-11-01', action: 'replace', rows: { before: 2, after: 1 }, files: { added: 1, removed: 1 } },
@@ -262,7 +281,12 @@ describe.each(places)('on $name', ({ make }) => {
     await using table = await open(place, byDay)
     await table.append(first)
     await table.append([{ AMOUNT: 7, Dt: '2026-11-07', ID: 7 }])
-    expect((await rowsOf(table)).find(({ id }) => id === 7)).toEqual({ dt: '2026-11-07', region: null, id: 7, amount: 7 })
+    expect((await rowsOf(table)).find(({ id }) => id === 7)).toEqual({
+      dt: '2026-11-07',
+      region: null,
+      id: 7,
+      amount: 7,
+    })
     const error = await failure(table.append([{ id: 8, amount: 1 }]))
     expect(error.message).toContain('dt')
   })

@@ -26,7 +26,11 @@ describe('nothing is sniffed', () => {
   })
 
   test('a header of one column that holds another delimiter is an error that suggests it', async () => {
-    for (const [delimiter, shown] of [[';', ';'], ['|', '|'], ['\t', '\\t']] as const) {
+    for (const [delimiter, shown] of [
+      [';', ';'],
+      ['|', '|'],
+      ['\t', '\\t'],
+    ] as const) {
       const path = await suite.file('delimiter.csv', `id${delimiter}v\n1${delimiter}a\n`)
       const error = await failure(suite.read(path))
       expect(error.code).toBe('invalid')
@@ -66,11 +70,19 @@ describe('nothing is sniffed', () => {
 describe('refused with the row', () => {
   const wrong: [claim: string, content: string | Uint8Array, message: RegExp][] = [
     ['a row with more values', 'id,v\n1,a\n2,b,c\n', /the row has 3 values, the header 2.*row=`2`/],
-    ['a row with fewer values, after a value with line breaks', 'id,v\n1,"a\nb\nc"\n2\n', /has 1 values, the header 2.*row=`2`/],
+    [
+      'a row with fewer values, after a value with line breaks',
+      'id,v\n1,"a\nb\nc"\n2\n',
+      /has 1 values, the header 2.*row=`2`/,
+    ],
     ['a quote that does not close', 'id,v\n1,a\n2,"b\n3,c\n', /a quote that does not close.*row=`2`/],
     ['text after a closing quote', 'id,v\n1,a\n2,"b"c\n', /text after a closing quote.*row=`2`/],
     ['bytes that are not UTF-8', Buffer.from('id,v\n1,a\n2,caf\xe9\n', 'latin1'), /the bytes are not UTF-8.*row=`2`/],
-    ['line breaks that change', 'id,v\r\n1,a\r\n2,b\n3,c\r\n', /the line ends with LF, those before with CRLF.*row=`2`/],
+    [
+      'line breaks that change',
+      'id,v\r\n1,a\r\n2,b\n3,c\r\n',
+      /the line ends with LF, those before with CRLF.*row=`2`/,
+    ],
     ['an empty column name', 'id,,v\n1,2,3\n', /column 2 has no name/],
     ['a repeated column name', 'id,v,id\n1,2,3\n', /column name `id` is repeated/],
     ['column names that differ in case only', 'id,ID\n1,2\n', /differ in case only/],
@@ -134,7 +146,9 @@ describe('compressed and encoded', () => {
     const utf16 = await suite.file('utf16.csv', Buffer.from('\ufeffid,v\n1,日本\n', 'utf16le'))
     expect((await suite.read(utf16, { encoding: 'utf-16le' })).rows).toEqual([{ id: 1n, v: '日本' }])
     const odd = await suite.file('odd.csv', Buffer.from('id,v\n1,\xff\xff\n', 'latin1'))
-    expect((await failure(suite.read(odd, { encoding: 'shift_jis' }))).message).toMatch(/not text of this encoding.*afterLine/)
+    expect((await failure(suite.read(odd, { encoding: 'shift_jis' }))).message).toMatch(
+      /not text of this encoding.*afterLine/,
+    )
     expect((await failure(suite.read(odd, { encoding: 'klingon' }))).message).toMatch(/encoding is not known/)
   })
 })
@@ -163,7 +177,10 @@ describe('several files', () => {
     const a = await suite.file('d1.csv', 'id,v\n1,a\n')
     const b = await suite.file('d2.txt', 'id;v\n2;b\n')
     const { rows } = await suite.read([a, csv(b, { delimiter: ';' })])
-    expect(rows).toEqual([{ id: 1n, v: 'a' }, { id: 2n, v: 'b' }])
+    expect(rows).toEqual([
+      { id: 1n, v: 'a' },
+      { id: 2n, v: 'b' },
+    ])
   })
 
   test('a name with pattern characters is that file alone', async () => {

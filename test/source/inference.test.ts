@@ -76,7 +76,11 @@ describe('types of text', () => {
     const b = await suite.file('t2.csv', 'v,id\n1.5,2\n')
     const c = await suite.file('t3.csv', 'v,id,w\n007,3,\n')
     expect((await suite.read([a, b])).columns).toEqual(['id bigint', 'v double'])
-    expect((await suite.read([a, b, c], {}, { sampleRows: 1 })).columns).toEqual(['id bigint', 'v varchar', 'w varchar'])
+    expect((await suite.read([a, b, c], {}, { sampleRows: 1 })).columns).toEqual([
+      'id bigint',
+      'v varchar',
+      'w varchar',
+    ])
   })
 
   test('beside typed data are the typed data’s, or what holds both', async () => {
@@ -85,7 +89,10 @@ describe('types of text', () => {
     const text = await suite.file('beside.csv', 'id,v\n5000000000,1.10\n')
     const { columns, rows } = await suite.read([typed, text])
     expect(columns).toEqual(['id bigint', 'v decimal(10,2)'])
-    expect(rows).toEqual([{ id: 1n, v: '1.50' }, { id: 5000000000n, v: '1.10' }])
+    expect(rows).toEqual([
+      { id: 1n, v: '1.50' },
+      { id: 5000000000n, v: '1.10' },
+    ])
     const word = await suite.file('word.csv', 'id,v\nx,1\n')
     expect((await failure(suite.read([typed, word]))).details).toMatchObject({ column: 'id', value: 'x', row: 1 })
   })
@@ -124,12 +131,17 @@ describe('declared types', () => {
   test('a day that the calendar does not have is no date, before and after the sample', async () => {
     const path = await suite.file('day.csv', 'd\n2026-02-28\n2026-02-30\n')
     expect((await suite.read(path, {}, { sampleRows: 1 })).columns).toEqual(['d varchar'])
-    expect((await failure(suite.read(path, { types: { d: 'date' } }))).details).toMatchObject({ row: 2, value: '2026-02-30' })
+    expect((await failure(suite.read(path, { types: { d: 'date' } }))).details).toMatchObject({
+      row: 2,
+      value: '2026-02-30',
+    })
   })
 
   test('that name no column are refused with the near miss', async () => {
     const path = await suite.file('miss.csv', 'customer,v\n1,2\n')
-    expect((await failure(suite.read(path, { types: { custmer: 'varchar' } }))).fix).toContain('Did you mean `customer`')
+    expect((await failure(suite.read(path, { types: { custmer: 'varchar' } }))).fix).toContain(
+      'Did you mean `customer`',
+    )
   })
 })
 
@@ -152,7 +164,11 @@ describe('a table’s schema', () => {
     const added = await suite.file('added.csv', 'Id,extra\n1,x\n')
     expect((await failure(suite.read(added, {}, { tableSchema }))).fix).toContain('--schema evolve')
     const wide = await suite.file('wide.csv', 'Id,n\n1,5000000000\n')
-    expect((await failure(suite.read(wide, {}, { tableSchema }))).details).toMatchObject({ column: 'n', type: 'integer', row: 1 })
+    expect((await failure(suite.read(wide, {}, { tableSchema }))).details).toMatchObject({
+      column: 'n',
+      type: 'integer',
+      row: 1,
+    })
     const evolved = await suite.read([added, wide], {}, { tableSchema, evolve: true })
     expect(evolved.columns).toEqual(['Id integer', 'n bigint', 'later date', 'extra varchar'])
   })
@@ -161,8 +177,12 @@ describe('a table’s schema', () => {
     const path = await suite.file('key.csv', 'n\n1\n')
     const error = await failure(suite.read(path, {}, { tableSchema, required: ['Id'] }))
     expect(error.message).toMatch(/nothing supplies.*key\.csv.*Id/)
-    expect((await suite.read(path, { set: { Id: '5' } }, { tableSchema, required: ['Id'] })).rows).toEqual([{ Id: 5, n: 1, later: null }])
-    expect((await suite.read(path, {}, { tableSchema, required: ['Id'], scopeConstants: { Id: '6' } })).rows[0]?.Id).toBe(6)
+    expect((await suite.read(path, { set: { Id: '5' } }, { tableSchema, required: ['Id'] })).rows).toEqual([
+      { Id: 5, n: 1, later: null },
+    ])
+    expect(
+      (await suite.read(path, {}, { tableSchema, required: ['Id'], scopeConstants: { Id: '6' } })).rows[0]?.Id,
+    ).toBe(6)
     const partly = await suite.file('key2.csv', 'Id,n\n1,1\n')
     expect((await failure(suite.read([partly, path], {}, { required: ['Id'] }))).details.file).toBe(path)
   })

@@ -52,7 +52,10 @@ describe('values', () => {
   })
 
   test('a declared decimal or varchar keeps every digit', async () => {
-    const path = await suite.file('digits.ndjson', '{"a":0.12345678901234567890,"b":1.10}\n{"a":-12,"b":9007199254740993}\n')
+    const path = await suite.file(
+      'digits.ndjson',
+      '{"a":0.12345678901234567890,"b":1.10}\n{"a":-12,"b":9007199254740993}\n',
+    )
     const { columns, rows } = await suite.read(path, { types: { a: 'decimal(38,20)', b: 'varchar' } })
     expect(columns).toEqual(['a decimal(38,20)', 'b varchar'])
     expect(rows).toEqual([
@@ -73,7 +76,11 @@ describe('values', () => {
     const path = await suite.file('edges.ndjson', '{"a":[],"b":""}\n{}\n\n{"a":["x"],"b":null}\n')
     const { columns, rows } = await suite.read(path)
     expect(columns).toEqual(['a varchar[]', 'b varchar'])
-    expect(rows).toEqual([{ a: [], b: '' }, { a: null, b: null }, { a: ['x'], b: null }])
+    expect(rows).toEqual([
+      { a: [], b: '' },
+      { a: null, b: null },
+      { a: ['x'], b: null },
+    ])
   })
 })
 
@@ -100,13 +107,19 @@ describe('refused with the row', () => {
   })
 
   test('names that differ in case only, and empty names', async () => {
-    expect((await failure(suite.read(await suite.file('case.ndjson', '{"a":1}\n{"A":2}\n')))).message).toMatch(/differ in case only/)
+    expect((await failure(suite.read(await suite.file('case.ndjson', '{"a":1}\n{"A":2}\n')))).message).toMatch(
+      /differ in case only/,
+    )
     expect((await failure(suite.read(await suite.file('empty.ndjson', '{"":1}\n')))).message).toMatch(/has no name/)
   })
 })
 
 describe('layouts', () => {
-  const rows = [{ a: 1n, b: '[{"},' }, { a: 2n, b: null }, { a: 3n, b: 'x' }]
+  const rows = [
+    { a: 1n, b: '[{"},' },
+    { a: 2n, b: null },
+    { a: 3n, b: 'x' },
+  ]
 
   test.each([
     ['an array over several lines', '[\n {"a":1,\n "b":"[{\\"},"},\n {"a":2, "b":null} ,{"a":3,"b":"x"}\n]\n'],
@@ -123,10 +136,11 @@ describe('layouts', () => {
   test('rows longer than a chunk of the file, and a chunk’s end anywhere, are read', async () => {
     const long = 'é'.repeat(1_500_000)
     const text = Array.from({ length: 40_000 }, (_, i) => `{"id":${i},"v":"${i === 3 ? long : `v${i}`}"}`)
-    for (const path of [await suite.file('long.ndjson', text.join('\n')), await suite.file('long.json', `[${text.join(',')}]`)]) {
-      const [row] = (
-        await suite.read(path, { derive: { n: 'length(v)' } })
-      ).rows.filter(({ id }) => id === 3n)
+    for (const path of [
+      await suite.file('long.ndjson', text.join('\n')),
+      await suite.file('long.json', `[${text.join(',')}]`),
+    ]) {
+      const [row] = (await suite.read(path, { derive: { n: 'length(v)' } })).rows.filter(({ id }) => id === 3n)
       expect(row?.n).toBe(1_500_000n)
     }
   })
@@ -138,7 +152,9 @@ describe('layouts', () => {
     expect((await suite.read(json(await suite.file('rows2.log', text)))).rows).toEqual(rows)
     expect((await failure(suite.read(`${suite.folder}/rows.log`))).fix).toContain('--format')
     const packed = `${suite.folder}/z.ndjson.zst`
-    await suite.engine.run(`COPY (SELECT 1 AS a, '[{"},' AS b UNION ALL SELECT 2, NULL UNION ALL SELECT 3, 'x') TO '${packed}' (FORMAT json, COMPRESSION zstd)`)
+    await suite.engine.run(
+      `COPY (SELECT 1 AS a, '[{"},' AS b UNION ALL SELECT 2, NULL UNION ALL SELECT 3, 'x') TO '${packed}' (FORMAT json, COMPRESSION zstd)`,
+    )
     expect((await suite.read(packed)).rows).toEqual(rows)
   })
 })

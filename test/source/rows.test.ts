@@ -319,7 +319,7 @@ describe('the source', () => {
   test('is returned to when the sample is refused, and when a later row is', async () => {
     for (const sampleRows of [1, 1000]) {
       let returned = 0
-      const inner = source(500, () => returned++)
+      const inner = source(5000, () => returned++)
       const rows = {
         [Symbol.iterator]: () => ({
           next: () => {
@@ -332,6 +332,19 @@ describe('the source', () => {
       await expect(load(rows, { sampleRows: sampleRows === 1000 ? 450 : 1 })).rejects.toMatchObject({ code: 'invalid' })
       expect(returned).toBe(1)
     }
+  })
+
+  test('is returned to when an asynchronous one has a later misfit', async () => {
+    let ended = false
+    const rows = (async function* () {
+      try {
+        for (let id = 0; ; id++) yield { id: id === 400 ? 'x' : id }
+      } finally {
+        ended = true
+      }
+    })()
+    await expect(load(rows, { sampleRows: 10 })).rejects.toMatchObject({ details: { row: 401 } })
+    expect(ended).toBe(true)
   })
 
   test('surfaces its own error, and is not returned to after it', async () => {

@@ -256,7 +256,6 @@ class DecimalBuilder extends Builder<Extract<LakeType, { kind: 'decimal' }>> {
   private words = new Int32Array(this.capacity * 4)
 
   protected put(value: unknown): void {
-    if (typeof value === 'string' && this.typedBy === 'inferred') throw this.refuse(value)
     const digits = toDecimal(this.lake, value)
     if (digits === undefined) throw this.refuse(value)
     let bits = BigInt.asUintN(128, digits)
