@@ -9,12 +9,11 @@ import { setMaxListeners } from 'node:events'
 import { mkdir, mkdtemp, rm, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import pLimit from 'p-limit'
 import { openDuckDB } from './engine/duckdb.js'
 import type { Engine } from './engine/port.js'
 import { LakeError } from './errors.js'
 import { land, type Rejected, receiptFor } from './land.js'
-import type { AddFile, Snapshot } from './manifest/actions.js'
+import type { Snapshot } from './manifest/actions.js'
 import { readSnapshot } from './manifest/log.js'
 import { assertWritable } from './manifest/protocol.js'
 import { scopeConstants } from './partition/scope.js'
@@ -22,6 +21,7 @@ import { append } from './plan/append.js'
 import type { Plan, PlanContext, Verdict } from './plan/port.js'
 import { overwrite, replace } from './plan/replace.js'
 import { withWidening } from './plan/widen.js'
+import { FileCache } from './read/fetch.js'
 import type { LoadMode, Receipt } from './receipt.js'
 import { agree, type Remembered } from './remembered.js'
 import type { Runtime } from './runtime.js'
@@ -30,7 +30,7 @@ import { parseAnyScope, type Shape, shapeLoad } from './shape.js'
 import { isFileSource } from './source/files.js'
 import { type LoadInput, openInput } from './source/open.js'
 import type { Input } from './source/port.js'
-import { createExecutor, type Executor, type LocalFile } from './stage/execute.js'
+import { createExecutor, type Executor } from './stage/execute.js'
 import { fingerprintName } from './stage/fingerprint.js'
 import { rejectedKey, stagingFolder } from './store/keys.js'
 import type { Store } from './store/port.js'
@@ -135,6 +135,7 @@ async function planOn(load: Load, base: Snapshot | undefined, input: Input): Pro
   await load.engine.run(`CREATE OR REPLACE TEMP VIEW ${inputName} AS ${shape.select}`, { signal: load.signal })
   const columns = fingerprintColumns(shape)
   const fingerprint = { of: fingerprintName(load.engine.id, columns), columns }
+  const old = new FileCache(load.store, join(load.spoolFolder, 'old'))
   const executor = createExecutor({
     engine: load.engine,
     txnId: load.txnId,
@@ -148,7 +149,7 @@ async function planOn(load: Load, base: Snapshot | undefined, input: Input): Pro
     nextNumber: counter(),
     signal: load.signal,
     onStaged: (progress) => report(load, { stage: 'stage', ...progress }),
-    localFiles: (files, needed) => localFiles(load, files, needed),
+    localFiles: (files, needed) => old.local(files, { columns: needed, ...(load.signal ? { signal: load.signal } : {}) }),
   })
 
   async function planAgain(newBase: Snapshot | undefined): Promise<Planned> {
@@ -230,24 +231,6 @@ function stagingParents({ settings }: LoadContext, txnId: string, spoolFolder: s
   const own = spoolFolder.endsWith(join(stagingFolder(settings.loadId ?? txnId), txnId))
   return own ? [dirname(spoolFolder), dirname(dirname(spoolFolder))] : []
 }
-
-async function localFiles(load: Load, files: AddFile[], _columns: string[]): Promise<LocalFile[]> {
-  const folder = join(load.spoolFolder, 'old')
-  await mkdir(folder, { recursive: true })
-  const limit = pLimit(fetchesAtOnce)
-  return await Promise.all(
-    files.map((file, i) =>
-      limit(async () => {
-        const here = load.store.localPath(file.key)
-        if (here !== undefined) return { ...file, path: here }
-        const path = join(folder, `${i}.parquet`)
-        await load.store.fetch(file.key, path, { signal: load.signal })
-        return { ...file, path }
-      }),
-    ),
-  )
-}
-const fetchesAtOnce = 16
 
 function fingerprintColumns({ schema, partitionBy, loadColumns }: Shape): Shape['schema'] {
   return schema.filter(({ name }) => !partitionBy.includes(name) && !loadColumns.includes(name))

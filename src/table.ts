@@ -1,11 +1,16 @@
 /**
  * The handle that users hold. Its methods delegate: each verb is a file of its own, loaded when it is first used.
  */
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { CommitSummary } from './maintain/history.js'
 import type { VerifyOptions, VerifyReport } from './maintain/verify.js'
 import type { DdlDialect, DdlOptions } from './publish/ddl.js'
-import type { QueryOptions, QueryResult } from './read/query.js'
-import type { At, FileSummary, PartitionSummary, TableSummary } from './read/show.js'
+import { FileCache } from './read/fetch.js'
+import { type QueryOptions, type QueryResult, query } from './read/query.js'
+import type { Reading } from './read/reading.js'
+import type { FileSummary, PartitionSummary, TableSummary } from './read/show.js'
+import type { At } from './read/version.js'
 import type { LoadMode, Receipt } from './receipt.js'
 import { type Runtime, systemRuntime } from './runtime.js'
 import { type LoadSettings, parseLoadSettings, parseTableSettings, type TableSettings } from './settings.js'
@@ -29,6 +34,8 @@ export async function openTable(url: string, settings: TableSettings = {}): Prom
 export class Table implements AsyncDisposable {
   /** As users write it, without a trailing slash. */
   readonly url: string
+  /** What queries fetched; data files never change, so it is good for as long as the handle is. */
+  private readonly cache: FileCache
 
   /** @internal `openTable` makes tables. */
   constructor(
@@ -37,6 +44,8 @@ export class Table implements AsyncDisposable {
     private readonly runtime: Runtime,
   ) {
     this.url = store.url
+    const folder = join(settings.tempFolder ?? tmpdir(), `lakewright-cache-${runtime.uuid()}`)
+    this.cache = new FileCache(store, folder)
   }
 
   /** New rows beside the old ones; the same load id twice adds once. */
@@ -55,8 +64,7 @@ export class Table implements AsyncDisposable {
   }
 
   /** SQL over the table, which is the view `t`, at its newest or a named version. */
-  async query(sql: string, options: QueryOptions = {}): Promise<QueryResult> {
-    const { query } = await import('./read/query.js')
+  query(sql: string, options: QueryOptions = {}): QueryResult {
     return query(this.reading(), sql, options)
   }
 
@@ -101,6 +109,7 @@ export class Table implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
+    await this.cache.close()
     await this.store.close()
   }
 
@@ -118,7 +127,7 @@ export class Table implements AsyncDisposable {
     )
   }
 
-  private reading(): { store: Store; runtime: Runtime; settings: TableSettings } {
-    return { store: this.store, runtime: this.runtime, settings: this.settings }
+  private reading(): Reading {
+    return { store: this.store, runtime: this.runtime, settings: this.settings, cache: this.cache }
   }
 }

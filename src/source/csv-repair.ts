@@ -3,7 +3,7 @@
  * number in the file. Slow, and done only for files that DuckDB refuses. A quote that does not close costs its own line, not
  * the rest of the file.
  */
-import { byBytes, type CsvRecord, type Dialect, fileBytes, RecordReader, utf8 } from './csv-text.js'
+import { byBytes, type CsvRecord, type Dialect, fileBytes, RecordReader, recordProblem } from './csv-text.js'
 import { LineFile, type RejectsFile } from './line-file.js'
 import type { Spool } from './spool.js'
 
@@ -23,7 +23,7 @@ export async function repairCsv(
     if (columns > 1 && record.raw === '') return
     row++
     if (row === 0) return
-    const problem = problemOf(record, columns)
+    const problem = recordProblem(record, columns, bytesDialect)
     if (problem === undefined) {
       await good.write(Buffer.from(`${row}${bytesDialect.delimiter}${record.raw}`, 'latin1'))
       return
@@ -45,10 +45,4 @@ export async function repairCsv(
   await good.close()
   await bad.close()
   return { path: good.path, rejects: bad }
-}
-
-function problemOf({ fields, broken, raw }: CsvRecord, columns: number): string | undefined {
-  if (broken !== undefined) return `the row has ${broken}`
-  if (fields.length !== columns) return `the row has ${fields.length} values, the header ${columns}`
-  return utf8(raw) === undefined ? 'the bytes are not UTF-8' : undefined
 }

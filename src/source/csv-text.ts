@@ -67,6 +67,16 @@ export function utf8(bytes: string): string | undefined {
   return isUtf8(buffer) ? buffer.toString('utf8') : undefined
 }
 
+/** What is wrong with a record of so many columns; delimiters too many at its end are not, since DuckDB takes them. */
+export function recordProblem(record: CsvRecord, columns: number, dialect: Dialect): string | undefined {
+  const { fields, broken, raw } = record
+  if (broken !== undefined) return `the row has ${broken}`
+  const extra = fields.length - columns
+  if (extra !== 0 && (extra < 0 || !raw.endsWith(dialect.delimiter.repeat(extra))))
+    return `the row has ${fields.length} values, the header ${columns}`
+  return utf8(raw) === undefined ? 'the bytes are not UTF-8' : undefined
+}
+
 export function notUtf8(name: string, row?: number): LakeError {
   return new LakeError('invalid', 'the bytes are not UTF-8', {
     file: name,

@@ -10,13 +10,23 @@ import type { Part, PartColumn } from './part.js'
 export interface FilePartSettings {
   files: readonly LocalFile[]
   columns: PartColumn[]
-  /** The table function over these files, e.g. `read_parquet([…])`, with the file's path as one more column if asked for. */
-  reader(files: readonly LocalFile[], pathColumn?: string): string
+  /** The table function over these files, e.g. `read_parquet([…])`. */
+  reader(files: readonly LocalFile[], how: ReadHow): string
+  /** Read from start to end from the beginning. */
+  serial?: boolean
+  /** Before the reader is told to (`Part.readSerially`): throws what is wrong with the files. Missing where it cannot be told. */
+  prove?(): Promise<void>
   rename: Record<string, string>
   /** The row's number within its file, if not by counting. */
   rowNumber?: string
   rejects?: string
   explain?: Part['explain']
+}
+
+export interface ReadHow {
+  /** Adds the file's path under this name. */
+  pathColumn?: string
+  serial: boolean
 }
 
 /** A file on this machine. */
@@ -33,34 +43,45 @@ export function filePart(settings: FilePartSettings): Part {
   const own = new Set(columns.map((column) => foldName(column.name)))
   const folders = Object.keys(files[0]?.folders ?? {}).filter((name) => !own.has(foldName(name)))
   const names = columns.map((column) => quoteIdent(column.name))
-  const select = (of: readonly LocalFile[], places: string[]): string => {
+  const select = (of: readonly LocalFile[], places: string[], serial: boolean): string => {
     const values = folders.map((name) => `${folderValue(of[0]?.folders[name])} AS ${quoteIdent(name)}`)
-    return `SELECT ${[...places, ...names, ...values].join(', ')} FROM ${reader(of)}`
+    return `SELECT ${[...places, ...names, ...values].join(', ')} FROM ${reader(of, { serial })}`
   }
-  const withPlaces = files.map((file) =>
-    select([file], [`${quoteText(file.name)} AS __lw_file`, `${rowNumber} AS __lw_row`]),
-  )
-  return {
+  const withPlaces = (serial: boolean): string =>
+    files
+      .map((file) => select([file], [`${quoteText(file.name)} AS __lw_file`, `${rowNumber} AS __lw_row`], serial))
+      .join(' UNION ALL ')
+  let isSerial = settings.serial ?? false
+  const part: Part = {
     columns: [...columns, ...folders.map(folderColumn)],
-    scan: scanOf(),
-    scanWithPlaces: withPlaces.join(' UNION ALL '),
+    scan: scanOf(isSerial),
+    scanWithPlaces: withPlaces(isSerial),
     replayable: true,
     label: files[0]?.name ?? '',
     rename,
+    readSerially: async () => {
+      if (isSerial || settings.prove === undefined) return false
+      await settings.prove()
+      isSerial = true
+      part.scan = scanOf(true)
+      part.scanWithPlaces = withPlaces(true)
+      return true
+    },
     ...(rejects === undefined ? {} : { rejects }),
     ...(explain === undefined ? {} : { explain }),
   }
+  return part
 
-  function scanOf(): string {
+  function scanOf(serial: boolean): string {
     const groups = groupByFolders(files, folders)
     // A scan per folder costs more than a join once there are many.
-    if (groups.length <= 8) return groups.map((group) => select(group, [])).join(' UNION ALL ')
+    if (groups.length <= 8) return groups.map((group) => select(group, [], serial)).join(' UNION ALL ')
     const values = files.map(
       (file) => `(${[quoteText(file.path), ...folders.map((name) => folderValue(file.folders[name]))].join(', ')})`,
     )
     const joined = [...names.map((name) => `s.${name}`), ...folders.map((name, i) => `h.v${i} AS ${quoteIdent(name)}`)]
     return (
-      `SELECT ${joined.join(', ')} FROM ${reader(files, '__lw_path')} s ` +
+      `SELECT ${joined.join(', ')} FROM ${reader(files, { pathColumn: '__lw_path', serial })} s ` +
       `JOIN (VALUES ${values.join(', ')}) h(p, ${folders.map((_, i) => `v${i}`).join(', ')}) ON h.p = s.__lw_path`
     )
   }

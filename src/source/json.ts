@@ -60,7 +60,7 @@ function jsonPart(files: ScannedFile[], fields: Field[], longest: number, option
   return filePart({
     files,
     columns: fields.map(({ name, type }) => ({ name, kind: 'typed', type, sql: quoteIdent(name) })),
-    reader: (of, pathColumn) =>
+    reader: (of, { pathColumn }) =>
       `read_json([${of.map((file) => quoteGlobFree(file.path)).join(', ')}], format='newline_delimited', records=true, auto_detect=false, ` +
       `columns={${columns}}, compression='uncompressed', maximum_object_size=${objectBytes([longest])}, hive_partitioning=false${pathColumn === undefined ? '' : `, filename=${quoteText(pathColumn)}`})`,
     rename: options.rename ?? {},

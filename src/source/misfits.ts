@@ -10,17 +10,20 @@ import { foldName, typeName } from '../schema/names.js'
 import { type Column, typeNow } from './columns.js'
 import { type Composition, composeMisfits } from './compose.js'
 
-/** Up to three examples, and how many there are. */
+/**
+ * Up to three examples, and how many there are.
+ * @returns `isFound: false` where the file, read from start to end, does not have the value
+ */
 export async function describeMisfits(
   misfit: Misfit,
   column: Column | undefined,
   composition: Composition,
   engine: Engine,
-): Promise<LakeError> {
+): Promise<{ error: LakeError; isFound: boolean }> {
   const found = column === undefined ? undefined : await findMisfits(column, composition, engine)
   const [first] = found?.examples ?? [await locate(misfit, composition, engine)]
   const fix = column === undefined ? undefined : fixFor(column)
-  return new LakeError(
+  const error = new LakeError(
     'invalid',
     `the value does not fit the type of its column${misfit.reason ? ` (${misfit.reason})` : ''}`,
     {
@@ -41,6 +44,7 @@ export async function describeMisfits(
       fix: fix ?? 'Convert the column where the data comes from, or with `--derive`.',
     },
   )
+  return { error, isFound: first?.row !== undefined }
 }
 
 interface Place {

@@ -8,7 +8,7 @@ import { quoteIdent } from '../engine/sql.js'
 import { LakeError } from '../errors.js'
 import { reconcile } from '../schema/evolve.js'
 import { fitCastSql } from '../schema/fit.js'
-import { misfitSql, parseMisfit } from '../schema/misfit.js'
+import { type Misfit, misfitSql, parseMisfit } from '../schema/misfit.js'
 import { foldName, nearMiss, sameName, typeName } from '../schema/names.js'
 import type { Schema } from '../schema/types.js'
 import { type Column, parseTypes, planColumns, typeNow, wantedType } from './columns.js'
@@ -50,7 +50,7 @@ export async function openInput(
     const columns = planColumns(parts, opening.reading, ctx)
     const composition: Composition = { parts, columns, divert: ctx.onReject === 'divert' }
     assertSupplied(composition, opening)
-    await propose(composition, ctx.engine, ctx.sampleRows ?? 20_000, ctx.signal).catch((error) => explain(error, parts))
+    await scanning(parts, () => propose(composition, ctx.engine, ctx.sampleRows ?? 20_000, ctx.signal))
     const input = new OpenedInput(composition, opening)
     await input.compose()
     return input
@@ -77,7 +77,6 @@ class OpenedInput implements Input {
   select = ''
   typedBy: Input['typedBy'] = {}
   supplied: string[] = []
-  readonly rejects?: string
   readonly replayable: boolean
 
   constructor(
@@ -85,7 +84,10 @@ class OpenedInput implements Input {
     private readonly opening: Opening,
   ) {
     this.replayable = composition.parts.every((part) => part.replayable)
-    if (composition.divert) this.rejects = composeRejects(composition)
+  }
+
+  get rejects(): string | undefined {
+    return this.composition.divert ? composeRejects(this.composition) : undefined
   }
 
   /** Schema and SELECT for the types as they are proposed now. */
@@ -110,26 +112,32 @@ class OpenedInput implements Input {
   }
 
   async refine(error: unknown): Promise<boolean> {
-    const { engine, signal } = this.opening.ctx
-    for (const message of messagesOf(error)) {
-      const misfit = parseMisfit(message)
-      if (misfit !== undefined) {
-        const column = this.composition.columns.find(({ name }) => sameName(name, misfit.column))
-        if (column !== undefined && column.at < column.candidates.length - 1) {
-          const before = column.at
-          await inferExactly(this.composition, engine, signal)
-          if (column.at !== before) {
-            await this.compose()
-            return true
-          }
-        }
-        throw await describeMisfits(misfit, column, this.composition, engine)
-      }
+    const { parts } = this.composition
+    const messages = [...messagesOf(error)]
+    const misfit = messages.map(parseMisfit).find((one) => one !== undefined)
+    const goesOn = misfit === undefined ? await retries(messages, parts) : await this.refineMisfit(misfit)
+    if (goesOn) {
+      await this.compose()
+      return true
     }
-    await explain(error, this.composition.parts).catch((explained) => {
-      if (explained !== error) throw explained
-    })
+    const explained = await explain(messages, parts)
+    if (explained !== undefined) throw explained
     return false
+  }
+
+  private async refineMisfit(misfit: Misfit): Promise<boolean> {
+    const { engine, signal } = this.opening.ctx
+    const { columns, parts } = this.composition
+    const column = columns.find(({ name }) => sameName(name, misfit.column))
+    if (column !== undefined && column.at < column.candidates.length - 1) {
+      const before = column.at
+      await scanning(parts, () => inferExactly(this.composition, engine, signal))
+      if (column.at !== before) return true
+    }
+    const { error, isFound } = await describeMisfits(misfit, column, this.composition, engine)
+    // A value that is nowhere was read at the wrong place.
+    if (!isFound && (await readSerially(parts))) return true
+    throw error
   }
 
   async close(): Promise<void> {
@@ -137,14 +145,36 @@ class OpenedInput implements Input {
   }
 }
 
-/** Throws what an engine's error means, or itself. */
-async function explain(error: unknown, parts: readonly Part[]): Promise<never> {
-  for (const message of messagesOf(error))
+/** Scan, and once more where the reader lost its way in a CSV file. */
+async function scanning(parts: readonly Part[], scan: () => Promise<void>): Promise<void> {
+  try {
+    await scan()
+  } catch (error) {
+    const messages = [...messagesOf(error)]
+    if (await retries(messages, parts)) return scanning(parts, scan)
+    throw (await explain(messages, parts)) ?? error
+  }
+}
+
+/** What DuckDB finds wrong with a CSV file that it reads in parallel may be its own mistake. */
+async function retries(messages: readonly string[], parts: readonly Part[]): Promise<boolean> {
+  return messages.some((message) => message.includes('CSV')) && (await readSerially(parts))
+}
+
+async function readSerially(parts: readonly Part[]): Promise<boolean> {
+  let isChanged = false
+  for (const part of parts) if (await part.readSerially?.()) isChanged = true
+  return isChanged
+}
+
+/** What an engine's error means. */
+async function explain(messages: readonly string[], parts: readonly Part[]): Promise<LakeError | undefined> {
+  for (const message of messages)
     for (const part of parts) {
       const explained = await part.explain?.(message)
-      if (explained !== undefined) throw explained
+      if (explained !== undefined) return explained
     }
-  throw error
+  return undefined
 }
 
 async function removeAll({ removals }: Opening): Promise<void> {

@@ -35,7 +35,7 @@ export async function openParquet(
 
 async function parquetPart(files: LocalFile[], options: SourceOptions, engine: Engine): Promise<Part> {
   const first = files[0] as LocalFile
-  const described = await engine.describe(`SELECT * FROM ${readParquetSql([first])}`)
+  const described = await engine.describe(`SELECT * FROM ${readParquetSql([first], {})}`)
   assertColumnNames(
     described.map(({ name }) => name),
     { file: first.name },
@@ -55,7 +55,7 @@ function column(name: string, sqlType: string): PartColumn {
   return { name, kind: 'typed', type, sql: cast?.(ident) ?? ident }
 }
 
-function readParquetSql(files: readonly LocalFile[], pathColumn?: string): string {
+function readParquetSql(files: readonly LocalFile[], { pathColumn }: { pathColumn?: string }): string {
   const path = pathColumn === undefined ? '' : `, filename=${quoteText(pathColumn)}`
   const paths = files.map((file) => quoteGlobFree(file.path)).join(', ')
   return `read_parquet([${paths}], hive_partitioning=false, union_by_name=false${path})`

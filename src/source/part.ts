@@ -23,6 +23,13 @@ export interface Part {
   rename: Record<string, string>
   /** Rows that could not be read at all, where they are diverted: a SELECT of `__lw_file, __lw_row, __lw_reason, __lw_raw`. */
   rejects?: string
+  /**
+   * Read each file from its start to its end from now on: `scan` and `scanWithPlaces` change. A reader that starts in the
+   * middle of a CSV file may take what stands within quotes for rows; it notices, but only afterwards.
+   * @returns false if it does so already, or cannot
+   * @throws LakeError what is wrong with a file
+   */
+  readSerially?(): Promise<boolean>
   /** What an engine's error about one of the part's files means; `undefined` if it is about none of them. */
   explain?(message: string): Promise<LakeError | undefined>
 }

@@ -3,22 +3,15 @@
  * not stage the rows again.
  */
 
-import { filesRelation } from '../engine/relation.js'
-import type { AddFile, PartitionValues } from '../manifest/actions.js'
+import { filesRelation, type RelationFile } from '../engine/relation.js'
+import type { AddFile } from '../manifest/actions.js'
 import { quoteIdentifier } from '../schema/quote.js'
 import type { Answer, Ask, Reads, StagedFile } from './port.js'
 import { type StagingContext, stageRows } from './stage.js'
 
 export interface ExecutorContext extends StagingContext {
   /** The files on this machine, fetched where they are not. */
-  localFiles(files: AddFile[], columns: string[]): Promise<LocalFile[]>
-}
-
-export interface LocalFile {
-  key: string
-  path: string
-  partitionValues: PartitionValues
-  stats?: string
+  localFiles(files: AddFile[], columns: string[]): Promise<RelationFile[]>
 }
 
 export interface Executor {

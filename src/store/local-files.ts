@@ -7,7 +7,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { basename, dirname, join, sep } from 'node:path'
 import { LakeError } from '../errors.js'
-import type { Runtime } from '../runtime.js'
+import { type Runtime, systemRuntime } from '../runtime.js'
 import { compareKeys } from './keys.js'
 
 export type FileSystem = typeof import('node:fs/promises')
@@ -119,10 +119,11 @@ export class Folders {
 
   private async create(folder: string): Promise<void> {
     const parent = dirname(folder)
-    await this.ensure(parent)
-    await this.fs.mkdir(folder).catch((error) => {
-      if (codeOf(error) !== 'EEXIST') throw error
-    })
+    const make = () =>
+      this.fs.mkdir(folder).catch((error) => {
+        if (codeOf(error) !== 'EEXIST') throw error
+      })
+    await this.within(parent, make)
     await this.checkRealPath(folder)
     // Also if somebody else has just made it: their fsync may be yet to come.
     await this.sync(parent)
@@ -199,7 +200,7 @@ async function takeLock(fs: FileSystem, lock: string): Promise<boolean> {
     if (codeOf(error) !== 'EEXIST') throw error
     const held = await ifThere(fs.stat(lock))
     // By the machine's clock, as the file's time is.
-    if (held && Date.now() - held.mtimeMs > lockStaleMs) await fs.rm(lock, { force: true })
+    if (held && systemRuntime.now() - held.mtimeMs > lockStaleMs) await fs.rm(lock, { force: true })
     return false
   }
 }

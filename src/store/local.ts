@@ -171,7 +171,11 @@ class LocalStore implements Store {
   async spoolFolder(name: string): Promise<string> {
     const key = name.startsWith(stagingRoot) ? name : stagingRoot + name
     const path = this.pathOf(key)
-    await this.naming('creating a folder', path, () => this.folders.ensure(path))
+    // Another load may sweep an empty `_staging/` at this very moment: what was there a moment ago is looked at anew.
+    await this.naming('creating a folder', path, async () => {
+      this.folders.forget(path)
+      await this.folders.within(path, () => this.folders.ensure(path))
+    })
     return path
   }
 

@@ -125,6 +125,12 @@ describe('the table of conflicts', () => {
       expect(judge({ ...footprint, progress }, moved, base).verdict).toBe('replan')
   })
 
+  test('takes an emptied table for a conflict with any replace, also of a partition that was empty', () => {
+    const elsewhere = footprint('replace', { reads: partitions('x'), replaces: new Set(['["x"]']) })
+    expect(judge(elsewhere, commits['removes all'], base).verdict).toBe('conflict')
+    expect(judge(elsewhere, commits['replaces in a'], base).verdict).toBe('rebase')
+  })
+
   test('takes a remove without its partition for one of the partition that the file had, or of any', () => {
     const { partitionValues: _, ...bare } = removeOf(file('b1', 'b'), 2)
     const anonymous = theirs({ remove: bare })
@@ -142,6 +148,16 @@ describe('the table of conflicts', () => {
     expect(judge(load, theirs(add('n', '1.5')), base).verdict).toBe('conflict')
     expect(judge(load, theirs(add('n', '2')), base).verdict).toBe('rebase')
   })
+})
+
+test('a file that one commit removes and adds (new statistics) stays, whatever the order of the lines', () => {
+  const restated = file('a1', 'a', { stats: '{"numRecords":1}' })
+  const actions: Action[] = [{ add: restated }, { remove: removeOf(file('a1'), 2) }]
+  for (const lines of [actions, actions.toReversed()]) {
+    const after = applyActions(base, theirs(...lines))
+    expect(after.files.get(restated.key)).toStrictEqual(restated)
+    expect(after.tombstones?.has(restated.key)).toBe(false)
+  }
 })
 
 /**

@@ -195,7 +195,7 @@ function withS3(args: string[], env: Record<string, string>): Promise<Run> {
 }
 
 function log(root: string): string {
-  return execFileSync('ls', ['-la', '--time-style=full-iso', join(root, '_delta_log')]).toString()
+  return execFileSync('ls', ['-lA', '--time-style=full-iso', join(root, '_delta_log')]).toString()
 }
 
 async function expectUntouched(before: string, root = table): Promise<void> {

@@ -189,3 +189,17 @@ describe('several files', () => {
     expect((await suite.read(path)).rows).toEqual([{ id: 1n }])
   })
 })
+
+describe('read in parallel', () => {
+  test('a large file whose quoted values look like rows is read as it is, and a bad row in it is found', async () => {
+    const lines: string[] = []
+    for (let i = 0; i < 400_000; i++) lines.push(`${i},"a${'\n1,"",x'.repeat(i % 37)}\r\n,b",""`)
+    const path = await suite.file('looks-like-rows.csv', `id,v,w\n${lines.join('\n')}\n`)
+    const context = { derive: { n: 'length(v)' }, types: { id: 'integer' } }
+    const { rows } = await suite.read(path, context)
+    expect(rows).toHaveLength(400_000)
+    expect(rows.every(({ id, n }) => Number(n) === 5 + 6 * (Number(id) % 37))).toBe(true)
+    const bad = await suite.file('bad-row.csv', `id,v,w\n${lines.join('\n')}\n1,2\n`)
+    expect((await failure(suite.read(bad, context))).details).toMatchObject({ row: 400_001 })
+  })
+})
