@@ -1,7 +1,8 @@
 /** This package's version, as commits record it. */
-import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 
-export const packageVersion: string = (() => {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : ''
-})()
+/** By the package's own name, so that it is found from wherever the bundler puts this line. */
+const manifest: unknown = createRequire(import.meta.url)('lakewright/package.json')
+
+export const packageVersion: string =
+  typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : ''

@@ -2,7 +2,7 @@
  * The command line as a whole: which verbs there are, and how a word that is none of them is answered. A verb's file
  * declares its flags at once, so that `--help` is cheap, and imports the library only when it runs.
  */
-import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import { LakeError } from '../errors.js'
 import { addDdl } from './ddl.js'
@@ -108,7 +108,7 @@ function wantsJson(args: string[]): boolean {
   return (end < 0 ? args : args.slice(0, end)).includes('--json')
 }
 
+/** By the package's own name, so that it is found from wherever the bundler puts this line. */
 function packageVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
+  return (createRequire(import.meta.url)('lakewright/package.json') as { version: string }).version
 }

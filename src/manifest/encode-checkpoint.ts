@@ -55,8 +55,13 @@ export interface EncodedCheckpoint {
   rows: number
 }
 
+export interface Codec {
+  arrow: typeof import('apache-arrow')
+  parquet: typeof import('parquet-wasm')
+}
+
 /** Both are heavy, and needed only by those who read or write a checkpoint. */
-export async function loadCodec() {
+export async function loadCodec(): Promise<Codec> {
   const [arrow, parquet] = await Promise.all([import('apache-arrow'), import('parquet-wasm')])
   return { arrow, parquet }
 }

@@ -112,9 +112,19 @@ export class Folders {
   }
 
   private async createRoot(): Promise<void> {
-    const first = await this.fs.mkdir(this.root, { recursive: true })
+    const first = await this.fs.mkdir(this.root, { recursive: true }).catch(async (error) => {
+      // Node answers ENOENT where a parent folder is on a read-only file system; a plain mkdir says so.
+      if (codeOf(error) === 'ENOENT') await this.fs.mkdir(await this.firstMissing())
+      throw error
+    })
     if (first === undefined) return
     for (let path = this.root; path.length >= first.length; path = dirname(path)) await this.sync(dirname(path))
+  }
+
+  private async firstMissing(): Promise<string> {
+    let missing = this.root
+    while (dirname(missing) !== missing && (await this.realPath(dirname(missing))) === undefined) missing = dirname(missing)
+    return missing
   }
 
   private async create(folder: string): Promise<void> {
