@@ -1,23 +1,23 @@
 /**
- * Arrow batches into 30 Hive partitions, against DuckDB's floor: `COPY` of a table that it already holds.
+ * Arrow batches in memory → 30 Hive partitions.
  *
- *   node dist-bench/bench/arrow-batches.js [route] [rows]
- *
- *   floor   DuckDB's own table            arrow   batches held in memory, through `feed`
- *   rows    JavaScript objects            async   the same batches from an asynchronous source
- *
- * Without a route it runs each in a fresh process, three times in turn, and prints medians, ratios and peak memory.
+ *   floor      DuckDB's `COPY … PARTITION_BY` (zstd) of a table that it already holds: nothing is faster
+ *   append     ours: openTable().append(batches), commit included
+ *   deltalake  write_deltalake of the same batches
+ *   feed       our engine alone: the batches through `feed` into the same COPY
+ *   async      the same from an asynchronous source
  */
-import { spawnSync } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { pipeline } from 'node:stream/promises'
 import {
   type DataType,
   Field,
   makeData,
   RecordBatch,
+  RecordBatchReader,
+  RecordBatchStreamWriter,
   Schema,
   Struct,
   tableFromArrays,
@@ -26,112 +26,116 @@ import {
 } from 'apache-arrow'
 import { openDuckDB } from '../src/engine/duckdb.js'
 import type { BatchStream, Engine } from '../src/engine/port.js'
+import { openTable } from '../src/index.js'
 import { fromArrowSchema } from '../src/schema/arrow.js'
-import { rowsToBatches } from '../src/source/rows.js'
+import { type Benchmark, timed, type Work, type WorkInput } from './benchmark.js'
+import { compare, dataFiles, type Facts, inNode, inPython } from './compare.js'
 
 const partitions = 30
 const batchRows = 65_536
-const routes = ['floor', 'arrow', 'async', 'rows'] as const
 
-const [route, rowsText = '5000000'] = process.argv.slice(2)
-if (route === undefined || route === 'all') await compare(rowsText)
-else console.log(JSON.stringify(await measure(route, Number(rowsText))))
-
-interface Run {
-  seconds: number
-  /** Of both threads and ours: what a busy machine does not change. */
-  cpuSeconds: number
-  peakMB: number
-  rows: number
-}
-
-async function compare(rows: string): Promise<void> {
-  const results = new Map<string, Run[]>()
-  for (let round = 0; round < 3; round++)
-    for (const name of routes) {
-      const { stdout, stderr } = spawnSync(process.execPath, [fileURLToPath(import.meta.url), name, rows], {
-        encoding: 'utf8',
-      })
-      if (stdout === '') throw new Error(stderr)
-      results.set(name, [...(results.get(name) ?? []), JSON.parse(stdout)])
-    }
-  const floor = median(results.get('floor')?.map(({ seconds }) => seconds) ?? [])
-  for (const [name, runs] of results) {
-    const seconds = median(runs.map((run) => run.seconds))
-    const cpu = median(runs.map((run) => run.cpuSeconds))
-    const peak = median(runs.map((run) => run.peakMB))
-    console.log(
-      `${name.padEnd(6)} ${seconds.toFixed(2)} s  ${(seconds / floor).toFixed(2)} × floor  ${cpu.toFixed(2)} s of CPU  ${peak} MB`,
+export const benchmark: Benchmark = {
+  title: 'Arrow batches in memory → 30 partitions',
+  async run({ rows = 5_000_000, rounds, folder, inputs }) {
+    const source = await batchesFile(rows, inputs)
+    const mine = (variant: string) => inNode('arrow-batches', variant, { source })
+    const summaries = await compare(
+      [
+        { name: 'DuckDB COPY of its own table', isPeer: true, command: mine('floor') },
+        { name: 'lakewright append', command: mine('append') },
+        { name: 'deltalake', command: await inPython('deltalake_peer.py', 'arrow-batches', { source }) },
+        { name: 'our feed + COPY alone', command: mine('feed') },
+        { name: 'the same, asynchronous source', command: mine('async') },
+      ],
+      { rounds, folder },
     )
-  }
+    return [{ title: `Arrow batches, ${rows} rows → ${partitions} partitions`, summaries }]
+  },
 }
 
-async function measure(name: string, rows: number): Promise<Run> {
-  const folder = await mkdtemp(join(tmpdir(), 'lakewright-bench-'))
-  const engine = await openDuckDB({ spillFolder: join(folder, 'spill') })
-  try {
-    const batches = makeBatches(rows)
-    const relation = await prepare(engine, name, batches)
-    const start = performance.now()
-    const cpu = process.cpuUsage()
-    const source = await relation()
-    const files = await engine.copy(`SELECT * EXCLUDE (dt), 'v' || dt AS dt FROM ${source}`, {
-      folder: join(folder, 'out'),
-      partitionBy: ['dt'],
-      fieldIds: {},
-      name: 'bench',
+export const work: Record<string, Work> = {
+  async append(input) {
+    const batches = await batchesOf(input)
+    const folder = join(input.folder, 'table')
+    const { seconds } = await timed(async () => {
+      await using table = await openTable(folder, { partitionBy: ['dt'] })
+      await table.append(batches)
     })
-    const seconds = (performance.now() - start) / 1000
-    const { user, system } = process.cpuUsage(cpu)
-    const written = files.reduce((sum, file) => sum + file.rows, 0)
-    if (written !== rows) throw new Error(`${written} of ${rows} rows`)
-    return {
-      seconds,
-      cpuSeconds: (user + system) / 1e6,
-      peakMB: Math.round(process.resourceUsage().maxRSS / 1024),
-      rows: written,
-    }
+    return { seconds, ...(await dataFiles(folder)) }
+  },
+  floor: (input) =>
+    copying(input, async (engine, batches) => {
+      const schema = schemaOf(batches)
+      await engine.feed('held', schema, batches)
+      await engine.run('CREATE TABLE source AS SELECT * FROM held')
+      batches.length = 0
+      return async () => {}
+    }),
+  feed: (input) => copying(input, async (engine, batches) => () => feed(engine, schemaOf(batches), batches)),
+  async: (input) => copying(input, async (engine, batches) => () => feed(engine, schemaOf(batches), slowly(batches))),
+}
+
+/** `prepare` is not measured: the data is there, in whatever form the route takes it. */
+async function copying(
+  input: WorkInput,
+  prepare: (engine: Engine, batches: RecordBatch[]) => Promise<() => Promise<void>>,
+): Promise<Facts> {
+  const batches = await batchesOf(input)
+  const engine = await openDuckDB({ spillFolder: join(input.folder, 'spill') })
+  try {
+    const begin = await prepare(engine, batches)
+    const { seconds, result } = await timed(async () => {
+      await begin()
+      return engine.copy(`SELECT * EXCLUDE (dt), 'v' || dt AS dt FROM source`, {
+        folder: join(input.folder, 'out'),
+        partitionBy: ['dt'],
+        fieldIds: {},
+        name: 'bench',
+      })
+    })
+    const bytes = result.reduce((sum, file) => sum + file.sizeBytes, 0)
+    return { seconds, files: result.length, MB: Math.round(bytes / 1e6) }
   } finally {
     await engine.close()
-    await rm(folder, { recursive: true, force: true })
   }
 }
 
-/** What is not measured: the data is there, in whatever form the route takes it. */
-async function prepare(engine: Engine, name: string, batches: RecordBatch[]): Promise<() => Promise<string>> {
-  const first = batches[0]
-  if (first === undefined) throw new Error('no rows')
-  const schema = fromArrowSchema(first.schema)
-  const feed = async (source: BatchStream) => (await engine.feed('source', schema, source)).name
-  if (name === 'arrow') return () => feed(batches)
-  if (name === 'async') return () => feed(slowly(batches))
-  if (name === 'rows') {
-    const objects = batches.flatMap(objectsOf)
-    return async () => {
-      const made = await rowsToBatches(objects)
-      return (await engine.feed('source', made.schema, made.batches)).name
-    }
-  }
-  await engine.feed('held', schema, batches)
-  await engine.run('CREATE TABLE source AS SELECT * FROM held')
-  batches.length = 0
-  return async () => 'source'
-}
-
-/** As an application has them: literals, all of one shape. */
-function objectsOf(batch: RecordBatch): object[] {
-  return batch.toArray().map(({ id, customer, amount, quantity, status, email, note, dt }) => {
-    return { id: Number(id), customer, amount, quantity, status, email, note, dt }
-  })
+async function feed(engine: Engine, schema: ReturnType<typeof schemaOf>, batches: BatchStream): Promise<void> {
+  await engine.feed('source', schema, batches)
 }
 
 async function* slowly(batches: RecordBatch[]): AsyncGenerator<RecordBatch> {
   yield* batches
 }
 
-/** Eight columns as orders have them; dates cluster, as they do in an extract. */
-function makeBatches(rows: number): RecordBatch[] {
+function schemaOf(batches: RecordBatch[]): ReturnType<typeof fromArrowSchema> {
+  const [first] = batches
+  if (first === undefined) throw new Error('no rows')
+  return fromArrowSchema(first.schema)
+}
+
+async function batchesOf({ source }: WorkInput): Promise<RecordBatch[]> {
   const batches: RecordBatch[] = []
+  const reader = await RecordBatchReader.from(createReadStream(String(source), { highWaterMark: 1 << 22 }))
+  for await (const batch of reader) batches.push(batch)
+  return batches
+}
+
+/** As an IPC stream, for readers in any language. */
+async function batchesFile(rows: number, folder: string): Promise<string> {
+  const path = join(folder, `batches-${rows}.arrows`)
+  if (await stat(path).catch(() => undefined)) return path
+  const writer = new RecordBatchStreamWriter()
+  const written = pipeline(writer.toNodeStream(), createWriteStream(`${path}.part`))
+  for (const batch of makeBatches(rows)) writer.write(batch)
+  writer.finish()
+  await written
+  await rename(`${path}.part`, path)
+  return path
+}
+
+/** Eight columns as orders have them; partition values are spread over the whole input. */
+function* makeBatches(rows: number): Generator<RecordBatch> {
   for (let from = 0; from < rows; from += batchRows) {
     const count = Math.min(batchRows, rows - from)
     const numbers = Array.from({ length: count }, (_, i) => from + i)
@@ -159,11 +163,6 @@ function makeBatches(rows: number): RecordBatch[] {
       return [data]
     })
     const type = new Struct<Record<string, DataType>>(fields)
-    batches.push(new RecordBatch(new Schema(fields), makeData({ type, length: count, nullCount: 0, children })))
+    yield new RecordBatch(new Schema(fields), makeData({ type, length: count, nullCount: 0, children }))
   }
-  return batches
-}
-
-function median(values: number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 }

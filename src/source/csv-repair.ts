@@ -19,13 +19,13 @@ export async function repairCsv(
   const bytesDialect = byBytes(dialect)
   const reader = new RecordReader(bytesDialect)
   let row = hasHeader ? -1 : 0
-  const take = async (record: CsvRecord): Promise<void> => {
+  const take = (record: CsvRecord): void => {
     if (columns > 1 && record.raw === '') return
     row++
     if (row === 0) return
     const problem = recordProblem(record, columns, bytesDialect)
     if (problem === undefined) {
-      await good.write(Buffer.from(`${row}${bytesDialect.delimiter}${record.raw}`, 'latin1'))
+      good.write(Buffer.from(`${row}${bytesDialect.delimiter}${record.raw}`, 'latin1'))
       return
     }
     let { raw } = record
@@ -34,14 +34,16 @@ export async function repairCsv(
       reader.resumeAtSecondLine(record)
     }
     const text = Buffer.from(raw, 'latin1').toString('utf8')
-    await bad.write(Buffer.from(JSON.stringify({ file: file.name, row, reason: problem, raw: JSON.stringify(text) })))
+    bad.write(Buffer.from(JSON.stringify({ file: file.name, row, reason: problem, raw: JSON.stringify(text) })))
   }
   for await (const piece of fileBytes(file.path, skipLines)) {
     reader.add(piece)
-    for (let record = reader.next(); record !== undefined; record = reader.next()) await take(record)
+    for (let record = reader.next(); record !== undefined; record = reader.next()) take(record)
+    await good.flush()
+    await bad.flush()
   }
   reader.end()
-  for (let record = reader.next(); record !== undefined; record = reader.next()) await take(record)
+  for (let record = reader.next(); record !== undefined; record = reader.next()) take(record)
   await good.close()
   await bad.close()
   return { path: good.path, rejects: bad }

@@ -1,5 +1,5 @@
 /**
- * Cut a stream of bytes into JSON documents, without looking into them further than needed.
+ * Cut a stream of bytes into JSON documents, piece by piece, without looking into them further than needed.
  *
  *   ndjson  one per line; empty lines are none
  *   json    the elements of one array, or documents one after the other (a single object, too)
@@ -15,14 +15,14 @@ export interface JsonDocument {
 export async function* jsonDocuments(
   source: AsyncIterable<Buffer>,
   format: 'json' | 'ndjson',
-): AsyncGenerator<JsonDocument> {
+): AsyncGenerator<Iterable<JsonDocument>> {
   const cutter = format === 'ndjson' ? new LineCutter() : new ElementCutter()
   let first = true
   for await (const chunk of source) {
-    yield* cutter.push(first ? withoutMark(chunk) : chunk)
+    yield cutter.push(first ? withoutMark(chunk) : chunk)
     first = false
   }
-  yield* cutter.end()
+  yield cutter.end()
 }
 
 function withoutMark(chunk: Buffer): Buffer {

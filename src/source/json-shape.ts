@@ -21,11 +21,17 @@ export interface Shape {
   notBigint: NumberAt | undefined
   notDouble: NumberAt | undefined
   /** Names in the order of the last object, to find the next one's without decoding. */
-  order: { bytes: Buffer; shape: Shape }[]
+  order: Member[]
   /** The object that met this name last. */
   met: number
   /** Numbers are kept as text, because a type was asked for that a double would not reach. */
   quoted: boolean
+}
+
+interface Member {
+  /** The name as it stands in the text, quotes included. */
+  bytes: Buffer
+  shape: Shape
 }
 
 export interface NumberAt {
@@ -149,64 +155,61 @@ export class ShapeReader {
     }
     for (let index = 0; ; index++) {
       if (bytes[this.at] !== 0x22 || this.at >= this.end) throw new JsonProblem(this.broken('a name in quotes'))
-      const { shape: member, name } = this.member(shape, index)
-      if (member.met === serial) throw new JsonProblem(`the name \`${name()}\` is repeated`)
-      member.met = serial
+      const member = this.member(shape, index)
+      const { shape: value } = member
+      if (value.met === serial) throw new JsonProblem(`the name \`${nameOf(member)}\` is repeated`)
+      value.met = serial
       this.space()
       if (bytes[this.at] !== 0x3a) throw new JsonProblem(this.broken('`:`'))
       this.at++
       this.space()
-      if (isRoot && member.met === serial && !member.quoted && member.kind === undefined)
-        member.quoted = this.quoteNumbersOf.has(name())
-      this.memberValue(member, name)
+      if (isRoot && value.kind === undefined) value.quoted = this.quoteNumbersOf.has(nameOf(member))
+      this.memberValue(member)
       this.space()
       const c = this.at < this.end ? bytes[this.at] : -1
+      if (c !== 0x7d && c !== 0x2c) throw new JsonProblem(this.broken('`,` or `}`'))
       this.at++
       if (c === 0x7d) return
-      if (c !== 0x2c) {
-        this.at--
-        throw new JsonProblem(this.broken('`,` or `}`'))
-      }
       this.space()
     }
   }
 
   /** Kinds are compared before a path is put together: it is needed only in messages. */
-  private memberValue(member: Shape, name: () => string): void {
+  private memberValue(member: Member): void {
     try {
-      this.value(member, '')
+      this.value(member.shape, '')
     } catch (error) {
-      if (error instanceof JsonProblem && error.message.includes('``'))
-        error.message = error.message.replace('``', `\`${name()}\``)
+      if (error instanceof JsonProblem) error.message = error.message.replace('``', `\`${nameOf(member)}\``)
       throw error
     }
   }
 
   /** The name at hand; the order of the last object guesses it. */
-  private member(shape: Shape, index: number): { shape: Shape; name: () => string } {
+  private member(shape: Shape, index: number): Member {
     const guess = shape.order[index]
     const start = this.at
     if (guess !== undefined) {
       const { bytes } = guess
-      const length = bytes.length
+      const { length } = bytes
       let same = start + length <= this.end
       for (let i = 0; same && i < length; i++) same = this.bytes[start + i] === bytes[i]
       if (same) {
         this.at = start + length
-        return { shape: guess.shape, name: () => JSON.parse(bytes.toString('utf8')) as string }
+        return guess
       }
     }
     this.string()
-    const raw = Buffer.from(this.bytes.subarray(start, this.at))
-    const name = JSON.parse(raw.toString('utf8')) as string
+    const bytes = Buffer.from(this.bytes.subarray(start, this.at))
+    const name = nameOf({ bytes })
     const fields = shape.fields as Map<string, Shape>
-    let member = fields.get(name)
-    if (member === undefined) {
-      member = newShape()
-      fields.set(name, member)
+    let value = fields.get(name)
+    if (value === undefined) {
+      value = newShape()
+      fields.set(name, value)
     }
-    shape.order[index] = { bytes: raw, shape: member }
-    return { shape: member, name: () => name }
+    const member = { bytes, shape: value }
+    shape.order[index] = member
+    return member
   }
 
   private array(shape: Shape, path: string): void {
@@ -234,6 +237,10 @@ export class ShapeReader {
     for (;;) {
       if (at >= end) throw new JsonProblem('a string does not end')
       const c = bytes[at] as number
+      if (c >= 0x23 && c < 0x80 && c !== 0x5c) {
+        at++
+        continue
+      }
       if (c === 0x22) break
       if (c === 0x5c) at = this.escape(at)
       else if (c < 0x20) throw new JsonProblem('a control character stands unescaped in a string')
@@ -322,6 +329,10 @@ export class ShapeReader {
   }
 }
 
+function nameOf({ bytes }: Pick<Member, 'bytes'>): string {
+  return JSON.parse(bytes.toString('utf8')) as string
+}
+
 /** @throws NumberProblem for numbers that fit neither type */
 export function typeOfShape(shape: Shape, path: string): LakeType {
   switch (shape.kind) {
@@ -375,6 +386,8 @@ function isBigint(text: string): boolean {
 }
 
 function isExactDouble(text: string): boolean {
+  // 15 digits always come back.
+  if (text.length <= 15 && !/[eE]/.test(text)) return true
   const value = Number(text)
   if (!Number.isFinite(value)) return false
   if (digitsOf(String(value)) === digitsOf(text)) return true

@@ -98,23 +98,23 @@ async function scanFile(
   const rejected = ctx.divert ? new LineFile(ctx.spool.path('.rejects.ndjson')) : undefined
   let row = 0
   let longestBytes = 0
-  const documents = jsonDocuments(createReadStream(path, { highWaterMark: 1 << 20 }), ctx.format)
-  for await (const { bytes, start, end } of located(documents, file, () => row + 1)) {
-    row++
-    longestBytes = Math.max(longestBytes, end - start)
-    try {
-      if (rejected !== undefined) assertReadable(bytes, start, end)
-      reader.read(bytes, start, end, row)
-    } catch (error) {
-      if (!(error instanceof JsonProblem)) throw error
-      if (rejected === undefined) throw brokenRow(error, file, row)
-      const raw = bytes.subarray(start, end).toString('utf8')
-      await rejected.write(
-        Buffer.from(JSON.stringify({ file: file.name, row, reason: error.message, raw: asJson(raw) })),
-      )
-      continue
+  for await (const piece of jsonDocuments(createReadStream(path, { highWaterMark: 1 << 20 }), ctx.format)) {
+    for (const { bytes, start, end } of located(piece, file, () => row + 1)) {
+      row++
+      longestBytes = Math.max(longestBytes, end - start)
+      try {
+        if (rejected !== undefined) assertReadable(bytes, start, end)
+        reader.read(bytes, start, end, row)
+        copy?.write(oneLine(bytes, start, end, reader.quotedRanges))
+      } catch (error) {
+        if (!(error instanceof JsonProblem)) throw error
+        if (rejected === undefined) throw brokenRow(error, file, row)
+        const raw = asJson(bytes.subarray(start, end).toString('utf8'))
+        rejected.write(Buffer.from(JSON.stringify({ file: file.name, row, reason: error.message, raw })))
+      }
     }
-    if (copy !== undefined) await copy.write(oneLine(bytes, start, end, reader.quotedRanges))
+    await copy?.flush()
+    await rejected?.flush()
   }
   await copy?.close()
   await rejected?.close()
@@ -122,7 +122,7 @@ async function scanFile(
 }
 
 /** What is wrong between the documents, with its place. */
-async function* located<T>(documents: AsyncIterable<T>, file: LocalFile, row: () => number): AsyncGenerator<T> {
+function* located<T>(documents: Iterable<T>, file: LocalFile, row: () => number): Generator<T> {
   try {
     yield* documents
   } catch (error) {

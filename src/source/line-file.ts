@@ -1,4 +1,6 @@
-/** Lines on their way into a file, some hundred kilobytes at a time. */
+/**
+ * Lines on their way into a file, some hundred kilobytes at a time; and how the file of rejected rows is read.
+ */
 
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
@@ -15,24 +17,25 @@ export class LineFile {
     this.stream = createWriteStream(path)
   }
 
-  async write(line: Buffer): Promise<void> {
+  write(line: Buffer): void {
     this.held.push(line, newline)
     this.heldBytes += line.length + 1
     this.longestBytes = Math.max(this.longestBytes, line.length)
-    if (this.heldBytes > 1 << 19) await this.flush()
   }
 
-  async close(): Promise<void> {
-    await this.flush()
-    this.stream.end()
-    await finished(this.stream)
-  }
-
-  private async flush(): Promise<void> {
+  /** Call it now and then: what is held goes out once it is much. */
+  async flush(atLeastBytes = 1 << 19): Promise<void> {
+    if (this.heldBytes < atLeastBytes) return
     const all = Buffer.concat(this.held)
     this.held = []
     this.heldBytes = 0
     if (!this.stream.write(all)) await once(this.stream, 'drain')
+  }
+
+  async close(): Promise<void> {
+    await this.flush(1)
+    this.stream.end()
+    await finished(this.stream)
   }
 }
 

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { RecordBatchReader, type Table, tableFromArrays, tableToIPC } from 'apache-arrow'
 import { describe, expect, test } from 'vitest'
@@ -97,6 +98,13 @@ describe('Arrow', () => {
     }
     expect([...RecordBatchReader.from(tableToIPC(table))]).toHaveLength(1)
   })
+})
+
+test('an Arrow file with compressed buffers is unsupported, and named', async () => {
+  const path = fileURLToPath(new URL('../../fixtures/arrow/lz4.feather', import.meta.url))
+  const error = await failure(suite.read(path))
+  expect(error.code).toBe('unsupported')
+  expect(error.details.file).toBe(path)
 })
 
 describe('bytes that are piped in', () => {
