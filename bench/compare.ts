@@ -42,6 +42,8 @@ export interface Variant {
   isPeer?: boolean
   /** Program and arguments. What it prints last, if that is JSON, are its facts; `seconds` among them is the time measured. */
   command: (folder: string) => string[]
+  /** A peer that cannot do this work is told so, and does not end the benchmark. */
+  mayFail?: boolean
   /** Before the clock starts, in the run's own folder. */
   prepare?: (folder: string) => Promise<void>
 }
@@ -124,32 +126,34 @@ async function runOnce(variant: Variant, options: CompareOptions): Promise<Run> 
   await mkdir(folder, { recursive: true })
   try {
     await variant.prepare?.(folder)
-    return await measure(variant.command(folder))
+    return await measure(variant.command(folder), variant.mayFail ?? false)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-async function measure(command: string[]): Promise<Run> {
+async function measure(command: string[], mayFail: boolean): Promise<Run> {
   const { python } = await pythonEnvironment('readers')
   const launcher = fileURLToPath(new URL('./measure.py', import.meta.url))
-  const lines = (await outputOf(python, [launcher, ...command])).trim().split('\n')
-  const cost = JSON.parse(lines.at(-1) ?? '') as Pick<Run, 'processSeconds' | 'cpuSeconds' | 'peakMB'>
+  const lines = (await outputOf(python, [launcher, ...command], mayFail)).trim().split('\n')
+  const cost = JSON.parse(lines.at(-1) ?? '') as Omit<Run, 'seconds' | 'facts'> & { exitCode: number }
   const said = lines.at(-2)?.startsWith('{') ? (JSON.parse(lines.at(-2) ?? '') as Facts) : {}
-  const { seconds = cost.processSeconds, ...facts } = said
-  return { ...cost, seconds: Number(seconds), facts }
+  if (cost.exitCode !== 0) return { ...cost, seconds: Number.NaN, facts: { failed: true } }
+  const { exitCode: _, ...usage } = cost
+  const { seconds = usage.processSeconds, ...facts } = said
+  return { ...usage, seconds: Number(seconds), facts }
 }
 
-function outputOf(program: string, args: string[]): Promise<string> {
+function outputOf(program: string, args: string[], mayFail: boolean): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', mayFail ? 'ignore' : 'inherit'] })
     let output = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       output += text
     })
     child.once('error', reject)
     child.once('close', (code) => {
-      if (code === 0) resolve(output)
+      if (code === 0 || mayFail) resolve(output)
       else reject(new Error(`exit code ${code}: ${args.slice(1).join(' ')}`))
     })
   })

@@ -12,33 +12,30 @@ import { compare, dataFiles, inNode } from './compare.js'
 import { ordersFile } from './orders.js'
 
 const memory = '1GiB'
+const partitionings = [
+  [30, 'region'],
+  [365, 'dt'],
+  [5000, 'shop'],
+] as const
 
 export const benchmark: Benchmark = {
   title: 'CSV → partitions',
   async run({ rows = 10_000_000, rounds, folder, inputs }) {
     const source = await ordersFile('csv', rows, { folder: inputs })
     const tables = []
-    for (const [partitions, partitionBy] of [
-      [30, 'region'],
-      [365, 'dt'],
-    ] as const) {
+    for (const [partitions, partitionBy] of partitionings) {
       const input = { source, partitionBy }
+      // Of the many, DuckDB keeps more in memory than it may.
+      const mayFail = partitions > 1000
       const summaries = await compare(
         [
-          { name: 'DuckDB COPY, sniffed types', isPeer: true, command: inNode('csv', 'duckdb', input) },
-          { name: 'lakewright append', command: inNode('csv', 'append', input) },
+          { name: 'DuckDB COPY, sniffed types', isPeer: true, command: inNode('csv', 'duckdb', input), mayFail },
+          { name: 'lakewright append', command: inNode('csv', 'append', input), mayFail },
         ],
         { rounds, folder },
       )
       tables.push({ title: `CSV, ${rows} rows → ${partitions} partitions, ${memory}`, summaries })
     }
-    const input = { source, partitionBy: 'shop' }
-    // DuckDB itself runs out of memory here, so there is nobody to divide by.
-    const many = await compare([{ name: 'lakewright append', isPeer: true, command: inNode('csv', 'append', input) }], {
-      rounds: 1,
-      folder,
-    })
-    tables.push({ title: `CSV, ${rows} rows → 5000 partitions, ${memory}`, summaries: many })
     return tables
   },
 }

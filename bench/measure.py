@@ -15,6 +15,7 @@ started = time.monotonic()
 pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
 _, status, usage = os.wait4(pid, 0)
 seconds = time.monotonic() - started
+exit_code = os.waitstatus_to_exitcode(status)
 kilobytes = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
 print(
     json.dumps(
@@ -22,7 +23,8 @@ print(
             "processSeconds": seconds,
             "cpuSeconds": usage.ru_utime + usage.ru_stime,
             "peakMB": kilobytes / 1024,
+            "exitCode": exit_code,
         }
     )
 )
-sys.exit(os.waitstatus_to_exitcode(status))
+sys.exit(exit_code)

@@ -8,6 +8,8 @@ const run = work[variant]
 if (run === undefined) throw new Error(`${benchmark} has no variant ${variant}`)
 const settings = JSON.parse(input)
 const report = process.env.LAKEWRIGHT_BENCH_PROFILE ? await profileStatements() : undefined
-const facts = await run(settings)
-report?.()
-console.log(JSON.stringify(facts))
+try {
+  console.log(JSON.stringify(await run(settings)))
+} finally {
+  report?.()
+}
