@@ -89,7 +89,7 @@ interface UploadState {
 async function nameOfLoad(load: Load, { executor, shape }: Planned): Promise<LoadName | undefined> {
   const { loadId } = load.settings
   if (loadId === undefined) return undefined
-  const digest = await contentDigest(executor.staged, { engine: load.engine, signal: load.signal, ...shape })
+  const digest = await contentDigest(executor.stagedInput, { engine: load.engine, signal: load.signal, ...shape })
   return { id: loadId, algorithm: digestAlgorithm, digest }
 }
 

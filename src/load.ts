@@ -12,6 +12,7 @@ import { dirname, join } from 'node:path'
 import { openDuckDB } from './engine/duckdb.js'
 import type { Engine } from './engine/port.js'
 import { LakeError } from './errors.js'
+import { resolveTables } from './from-table.js'
 import { land, type Rejected, receiptFor } from './land.js'
 import type { Snapshot } from './manifest/actions.js'
 import { readSnapshot } from './manifest/log.js'
@@ -54,6 +55,8 @@ export interface Load extends LoadContext {
   engine: Engine
   /** On this machine; removed at the end, whatever happens. */
   spoolFolder: string
+  /** Numbers the files of this load; planning again goes on counting, so that no key is used twice. */
+  nextNumber: () => number
 }
 
 export async function runLoad(ctx: LoadContext, inputs: LoadInput | LoadInput[]): Promise<Receipt> {
@@ -71,7 +74,7 @@ export async function runLoad(ctx: LoadContext, inputs: LoadInput | LoadInput[])
   try {
     const engine = await openDuckDB({ ...engineUse(ctx), spillFolder: join(spoolFolder, 'spill') })
     try {
-      const load: Load = { ...ctx, txnId, startedMs, remembered, engine, spoolFolder }
+      const load: Load = { ...ctx, txnId, startedMs, remembered, engine, spoolFolder, nextNumber: counter() }
       return await loadInto(load, base, inputs)
     } finally {
       await engine.close()
@@ -86,7 +89,7 @@ export async function runLoad(ctx: LoadContext, inputs: LoadInput | LoadInput[])
 async function loadInto(load: Load, base: Snapshot | undefined, inputs: LoadInput | LoadInput[]): Promise<Receipt> {
   const inputFolder = join(load.spoolFolder, 'input')
   await mkdir(inputFolder, { recursive: true })
-  const input = await openInput(listOf(inputs), load.settings, {
+  const input = await openInput(await resolveTables(load, listOf(inputs)), load.settings, {
     engine: load.engine,
     runtime: load.runtime,
     spoolFolder: inputFolder,
@@ -94,6 +97,7 @@ async function loadInto(load: Load, base: Snapshot | undefined, inputs: LoadInpu
     evolve: load.settings.schema === 'evolve',
     onReject: load.settings.onReject ?? 'fail',
     ...scopeConstantsOf(load, base),
+    partitionBy: load.remembered.partitionBy,
     required: [...load.remembered.partitionBy, ...load.remembered.key],
     store: load.table.store ?? {},
     signal: load.signal,
@@ -146,7 +150,7 @@ async function planOn(load: Load, base: Snapshot | undefined, input: Input): Pro
     fingerprint,
     spoolFolder: load.spoolFolder,
     replayable: input.replayable,
-    nextNumber: counter(),
+    nextNumber: load.nextNumber,
     signal: load.signal,
     onStaged: (progress) => report(load, { stage: 'stage', ...progress }),
     localFiles: (files, needed) => old.local(files, { columns: needed, ...(load.signal ? { signal: load.signal } : {}) }),
@@ -155,7 +159,13 @@ async function planOn(load: Load, base: Snapshot | undefined, input: Input): Pro
   async function planAgain(newBase: Snapshot | undefined): Promise<Planned> {
     const again = shapeLoad(load, newBase, input, startsAnew(load))
     // Files staged for other columns do not fit: the rows are read once more.
-    if (again.select !== shape.select) return await planOn(load, newBase, input)
+    if (again.select !== shape.select) {
+      if (input.replayable) return await planOn(load, newBase, input)
+      throw new LakeError('conflict', 'the table changed its columns while the load ran, and the input can be read only once', {
+        table: load.store.url,
+        fix: 'Nothing of this load became visible. Run it again.',
+      })
+    }
     const plan = withWidening(plans[load.mode], again.widened)
     const verdict = await drive(plan(planContext(load, newBase, again, fingerprint)), executor)
     return { base: newBase, input, shape: again, verdict, executor, planAgain }
@@ -201,7 +211,8 @@ async function stageRejected(load: Load, input: Input): Promise<Rejected | undef
   if (input.rejects === undefined) return undefined
   const folder = join(load.spoolFolder, 'rejected')
   await mkdir(folder, { recursive: true })
-  const [file] = await load.engine.copy(input.rejects, {
+  const columns = '__lw_file AS _file, __lw_row AS _row_number, __lw_reason AS _reason, __lw_raw AS _row'
+  const [file] = await load.engine.copy(`SELECT ${columns} FROM (${input.rejects})`, {
     folder,
     partitionBy: [],
     fieldIds: {},

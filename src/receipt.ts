@@ -79,7 +79,7 @@ export function receiptOf(status: Receipt['status'], version: number, facts: Rec
     durationMs: facts.durationMs,
     ...(base === undefined ? { columns: columnsOf(facts.schema) } : {}),
     ...(status === 'planned' ? { plan: partitionPlans(facts) } : {}),
-    ...(facts.rejected && facts.rejected.rows > 0 ? { rejectedFile: facts.rejected.key } : {}),
+    ...(status !== 'planned' && facts.rejected && facts.rejected.rows > 0 ? { rejectedFile: facts.rejected.key } : {}),
   }
 }
 

@@ -15,9 +15,12 @@ export interface Remembered {
   sortBy: string[]
   targetFileBytes: number
   addLoadColumns: boolean
+  /** Whether the table has columns of ours already: a column of the same name is the user's own where it has not. */
+  hasLoadColumns: boolean
 }
 
-export const loadColumnNames = ['_loaded_at', '_load_id', '_created_at', '_updated_at']
+/** What `--add-load-columns` adds. */
+export const loadColumnNames = ['_loaded_at', '_load_id']
 
 /** The table's own settings and the call's, in one; `startAnew` for an overwrite that replaces the schema. */
 export function agree(
@@ -28,6 +31,7 @@ export function agree(
 ): Remembered {
   const asked = { partitionBy: load.partitionBy ?? table.partitionBy, key: load.key ?? table.key }
   const properties = base?.metadata.configuration ?? {}
+  const hasLoadColumns = !startAnew && properties['lakewright.loadColumns'] === 'true'
   const kept = base === undefined ? undefined : { partitionBy: base.metadata.partitionBy, key: keyOf(base.metadata) }
   if (kept && !startAnew) {
     refuseContradiction('partitionBy', '--partition-by', asked.partitionBy, kept.partitionBy)
@@ -41,7 +45,8 @@ export function agree(
     sortBy: load.sortBy ?? jsonList(properties['lakewright.sortBy']) ?? [],
     targetFileBytes:
       load.targetFileBytes ?? positive(properties['lakewright.targetFileBytes']) ?? defaults.targetFileBytes,
-    addLoadColumns: load.addLoadColumns ?? properties['lakewright.loadColumns'] === 'true',
+    addLoadColumns: load.addLoadColumns ?? hasLoadColumns,
+    hasLoadColumns,
   }
 }
 
@@ -64,8 +69,9 @@ export function spelledAs(schema: Schema, names: readonly string[], flag: string
 
 /** The properties that keep what this load decided, beside those that are there. */
 export function propertiesOf(remembered: Remembered, before: Metadata | undefined): Record<string, string> {
+  const { 'lakewright.targetFileBytes': _, ...kept } = before?.configuration ?? {}
   return {
-    ...before?.configuration,
+    ...kept,
     ...(remembered.sortBy.length > 0 ? { 'lakewright.sortBy': JSON.stringify(remembered.sortBy) } : {}),
     ...(remembered.targetFileBytes !== defaults.targetFileBytes
       ? { 'lakewright.targetFileBytes': String(remembered.targetFileBytes) }

@@ -51,7 +51,7 @@ export function shapeLoad(load: Load, base: Snapshot | undefined, input: Input, 
     schema,
     partitionBy,
     key,
-    loadColumns: schema.map(({ name }) => name).filter((name) => loadColumnNames.includes(name)),
+    loadColumns: schema.map(({ name }) => name).filter((name) => isLoadColumn(load, name)),
     widened,
     ...(scope ? { scope } : {}),
     select: selectOf(load, input, schema),
@@ -73,7 +73,7 @@ function merged(
 ): { schema: Schema; widened: string[]; added: boolean } {
   if (before === undefined) return { schema: withFieldIds(incoming), widened: [], added: true }
   // The columns that this program adds to rows by itself need no permission to evolve.
-  const own = incoming.filter(({ name }) => loadColumnNames.includes(name) && !findColumn(before.schema, name))
+  const own = incoming.filter(({ name }) => isLoadColumn(load, name) && !findColumn(before.schema, name))
   const others = incoming.filter((field) => !own.includes(field))
   const { schema, changes } = reconcile(before.schema, others, { evolve: load.settings.schema === 'evolve' })
   return {
@@ -85,7 +85,7 @@ function merged(
 
 /** Load columns are this program's to fill: the table's own are left out of what the input is compared with. */
 function withLoadColumns(load: Load, input: Input): Schema {
-  const others = input.schema.filter(({ name }) => !loadColumnNames.includes(name) || input.supplied.includes(name))
+  const others = input.schema.filter(({ name }) => !isLoadColumn(load, name) || input.supplied.includes(name))
   if (!load.remembered.addLoadColumns) return others
   const taken = others.find(({ name }) => loadColumnNames.includes(name.toLowerCase()))
   if (taken) {
@@ -99,6 +99,11 @@ function withLoadColumns(load: Load, input: Input): Schema {
     { name: '_load_id', type: { kind: 'varchar' }, nullable: true },
   ]
   return [...others, ...own]
+}
+
+/** One of the columns that this program fills, not one of the user's that happens to be named so. */
+function isLoadColumn({ remembered }: Load, name: string): boolean {
+  return (remembered.addLoadColumns || remembered.hasLoadColumns) && loadColumnNames.includes(name)
 }
 
 function selectOf(load: Load, input: Input, schema: Schema): string {

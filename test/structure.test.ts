@@ -10,7 +10,7 @@ const root = resolve(import.meta.dirname, '../src')
 /** Left to right: a file imports from its own rank or from ranks further right. */
 const ranks: string[][] = [
   ['cli', 'report'],
-  ['index', 'table', 'load', 'land', 'shape', 'remembered', 'receipt', 'version'],
+  ['index', 'table', 'load', 'land', 'shape', 'remembered', 'receipt', 'version', 'from-table'],
   ['publish', 'maintain', 'read'],
   ['plan'],
   ['stage'],

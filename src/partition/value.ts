@@ -102,7 +102,7 @@ export function partitionValueSql(text: string | null, type: LakeType): string {
 export function partitionTextSql(type: LakeType, columnSql: string, column = '', placeSql?: string): string {
   const x = columnSql
   const only = (condition: string, text: string): string =>
-    `CASE WHEN ${x} IS NULL THEN NULL WHEN ${condition} THEN ${text} ELSE ${misfitSql({ column, type: typeName(type), reason: 'no partition value' }, x, placeSql)} END`
+    `CASE WHEN ${x} IS NULL THEN NULL WHEN ${condition} THEN ${text} ELSE ${misfitSql({ column, type: typeName(type), reason: noPartitionValue }, x, placeSql)} END`
   switch (type.kind) {
     case 'varchar':
       return x
@@ -137,13 +137,20 @@ export function markedPartitionSql(type: LakeType, columnSql: string, column = '
   const text = partitionTextSql(type, columnSql, column, placeSql)
   if (type.kind !== 'varchar') return `CASE WHEN ${columnSql} IS NULL THEN 'n' ELSE 'v' || ${text} END`
   const x = columnSql
+  const misfit = misfitSql({ column, type: 'varchar', reason: noPartitionValue }, x, placeSql)
+  const long = `(strlen(${x}) > 60 AND length(url_encode(${x})) > 200)`
+  return `CASE WHEN ${x} IS NULL THEN 'n' WHEN ${isIndistinctSql(x)} THEN ${misfit} WHEN ${long} THEN 'h' || md5(${x}) ELSE 'v' || ${x} END`
+}
+
+/** Whether a text (not null) is one that readers cannot tell from null. */
+export function isIndistinctSql(x: string): string {
   const lengths = [...new Set(indistinct.map((name) => name.length))].join(', ')
   const names = indistinct.map((name) => quoteText(name)).join(', ')
-  const misfit = misfitSql({ column, type: 'varchar', reason: 'no partition value' }, x, placeSql)
-  const refused = `((strlen(${x}) IN (${lengths}) AND lower(${x}) IN (${names})) OR contains(${x}, chr(0)))`
-  const long = `(strlen(${x}) > 60 AND length(url_encode(${x})) > 200)`
-  return `CASE WHEN ${x} IS NULL THEN 'n' WHEN ${refused} THEN ${misfit} WHEN ${long} THEN 'h' || md5(${x}) ELSE 'v' || ${x} END`
+  return `((strlen(${x}) IN (${lengths}) AND lower(${x}) IN (${names})) OR contains(${x}, chr(0)))`
 }
+
+/** The reason of such a misfit. */
+export const noPartitionValue = 'no partition value'
 
 /** The text or null that was marked. @throws LakeError for a hashed one: look it up first */
 export function unmark(marked: string): string | null {

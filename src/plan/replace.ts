@@ -58,7 +58,9 @@ function* exchange(
 ): Generator<Ask, Verdict, Answer> {
   const same = yield* unchangedPartitions(ctx, staged, touched)
   const add = [...staged.values()].filter(({ id }) => !same.has(id))
-  const gone = touched.filter(({ id }) => !staged.has(id))
+  // Partitions of another partitioning are gone as such, whatever their values.
+  const gone = touched.filter(({ id }) => ctx.rearranged || !staged.has(id))
+  const oldPartitionBy = ctx.base?.metadata.partitionBy ?? ctx.partitionBy
   const read = stagedRows([...staged.values()].flatMap(({ files }) => files))
   const written = stagedRows(add.flatMap(({ files }) => files))
   return {
@@ -68,7 +70,7 @@ function* exchange(
     rows: { read, written, unchanged: read - written },
     partitions: {
       replaced: add.map(({ values }) => folderOf(ctx, { partitionValues: values })).sort(),
-      removed: gone.map(({ values }) => folderOf(ctx, { partitionValues: values })).sort(),
+      removed: gone.map(({ values }) => folderOf({ partitionBy: oldPartitionBy }, { partitionValues: values })).sort(),
       unchanged: same.size,
     },
     dataChange: true,
@@ -142,8 +144,9 @@ function refuseOutsideScope(ctx: PlanContext, staged: Map<string, Partition<Stag
   if (outside.length === 0) return
   const examples = outside
     .slice(0, 3)
-    .map(({ values, files }) => `${folderOf(ctx, { partitionValues: values })} (${stagedRows(files)} rows)`)
-  throw new LakeError('invalid', `${stagedRows(outside.flatMap(({ files }) => files))} rows lie outside the scope`, {
+    .map(({ values, files }) => `${folderOf(ctx, { partitionValues: values })} (${stagedRows(files)})`)
+  throw new LakeError('invalid', 'rows lie outside the scope', {
+    rows: stagedRows(outside.flatMap(({ files }) => files)),
     scope: predicateText(scope),
     partitions: outside.length,
     examples: examples.join(', '),

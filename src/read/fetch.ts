@@ -118,7 +118,7 @@ export class FileCache {
               key,
               sizeBytes: part.sizeBytes,
               recorded: sizeBytes,
-              fix: 'Find out what changed it (`lakewright verify`), and load its partition again.',
+              fix: 'Find out what changed it (`lakewright verify`), empty its partition with a `replace` of that scope, and load it again.',
             })
           await target.write(part.body, 0, part.body.length, range.offset)
         }),
@@ -164,6 +164,6 @@ function missingFile(key: string, table: string): LakeError {
   return new LakeError('corrupt', 'a data file that the manifest names is not there', {
     key,
     table,
-    fix: 'Find out what removed it (`lakewright verify`), and load its partition again.',
+    fix: 'Find out what removed it (`lakewright verify`), empty its partition with a `replace` of that scope, and load it again.',
   })
 }

@@ -117,7 +117,7 @@ async function parseFooter(key: string, bytes: Uint8Array): Promise<FileMetaData
 function noParquet(key: string, cause?: unknown): LakeError {
   return new LakeError('corrupt', 'a data file does not end in a Parquet footer', {
     key,
-    fix: 'Find out what changed it (`lakewright verify`), and load its partition again.',
+    fix: 'Find out what changed it (`lakewright verify`), empty its partition with a `replace` of that scope, and load it again.',
     cause,
   })
 }
@@ -127,6 +127,6 @@ function otherSize(key: string, found: number, recorded: number): LakeError {
     key,
     found,
     recorded,
-    fix: 'Find out what changed it (`lakewright verify`), and load its partition again.',
+    fix: 'Find out what changed it (`lakewright verify`), empty its partition with a `replace` of that scope, and load it again.',
   })
 }

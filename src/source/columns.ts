@@ -26,6 +26,8 @@ export interface Column {
   /** The candidate that is tried now. */
   at: number
   typedBy: 'declared' | 'table' | 'inferred' | 'typed'
+  /** Whether the table is partitioned by it: values that readers cannot tell from null do not fit. */
+  divides?: boolean
 }
 
 export type Source = Omit<PartColumn, 'name'> & {
@@ -40,11 +42,15 @@ export function planColumns(parts: readonly Part[], reading: ReadingSettings, ct
   const columns = unite(byPart)
   const types = parseTypes(reading.types ?? {})
   assertKnown('types', [...types.byName.keys()], columns, reading.derive)
-  for (const column of columns) decideType(column, types, ctx)
+  const dividing = new Set((ctx.partitionBy ?? []).map(foldName))
+  for (const column of columns) {
+    decideType(column, types, ctx)
+    column.divides = dividing.has(foldName(column.name))
+  }
   return columns
 }
 
-export type ColumnsContext = Pick<OpenInputContext, 'tableSchema' | 'evolve' | 'scopeConstants'>
+export type ColumnsContext = Pick<OpenInputContext, 'tableSchema' | 'evolve' | 'scopeConstants' | 'partitionBy'>
 
 export function typeNow(column: Column): LakeType {
   return column.candidates[column.at] ?? { kind: 'varchar' }

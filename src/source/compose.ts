@@ -10,6 +10,7 @@
 import { quoteIdent, quoteText } from '../engine/sql.js'
 import { LakeError } from '../errors.js'
 import { toSql } from '../schema/duckdb.js'
+import { isIndistinctSql, noPartitionValue } from '../partition/value.js'
 import { misfitSql } from '../schema/misfit.js'
 import { typeName } from '../schema/names.js'
 import type { LakeType } from '../schema/types.js'
@@ -155,19 +156,33 @@ function keepSql(columns: readonly Column[], index: number): string | undefined 
 }
 
 function reasonSql(columns: readonly Column[], index: number): string {
-  const reasons = fixedProofs(columns, index).map(({ column, holds, x }) => {
-    const what = quoteText(`column ${column.name} is no ${typeName(typeNow(column))}: `)
-    return `CASE WHEN NOT ${holds} THEN ${what} || left(CAST(${x} AS VARCHAR), 100) END`
+  const reasons = fixedProofs(columns, index).map(({ what, holds, x }) => {
+    return `CASE WHEN NOT ${holds} THEN ${quoteText(what)} || left(CAST(${x} AS VARCHAR), 100) END`
   })
   return `concat_ws('; ', ${reasons.join(', ')})`
 }
 
-function fixedProofs(columns: readonly Column[], index: number): { column: Column; holds: string; x: string }[] {
+interface Proof {
+  holds: string
+  x: string
+  /** What a value that fails is not. */
+  what: string
+}
+
+function fixedProofs(columns: readonly Column[], index: number): Proof[] {
   return columns.flatMap((column, c) => {
     const source = column.sources[index]
-    if (source === undefined || column.candidates.length !== 1) return []
+    if (source === undefined) return []
     const x = `c${c}`
-    const holds = holdsSql(source, column.candidates[0] ?? null, x)
-    return holds === 'true' ? [] : [{ column, holds, x }]
+    const proofs: Proof[] = []
+    const holds = column.candidates.length === 1 ? holdsSql(source, column.candidates[0] ?? null, x) : 'true'
+    if (holds !== 'true') proofs.push({ holds, x, what: `column ${column.name} is no ${typeName(typeNow(column))}: ` })
+    if (column.divides && source.type.kind === 'varchar')
+      proofs.push({
+        holds: `(${x} IS NULL OR NOT ${isIndistinctSql(x)})`,
+        x,
+        what: `column ${column.name} has ${noPartitionValue}: `,
+      })
+    return proofs
   })
 }

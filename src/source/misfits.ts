@@ -5,6 +5,7 @@
 import type { Engine } from '../engine/port.js'
 import { quoteText } from '../engine/sql.js'
 import { LakeError } from '../errors.js'
+import { noPartitionValue } from '../partition/value.js'
 import type { Misfit } from '../schema/misfit.js'
 import { foldName, typeName } from '../schema/names.js'
 import { type Column, typeNow } from './columns.js'
@@ -22,7 +23,7 @@ export async function describeMisfits(
 ): Promise<{ error: LakeError; isFound: boolean }> {
   const found = column === undefined ? undefined : await findMisfits(column, composition, engine)
   const [first] = found?.examples ?? [await locate(misfit, composition, engine)]
-  const fix = column === undefined ? undefined : fixFor(column)
+  const fix = column === undefined ? undefined : misfit.reason === noPartitionValue ? partitionFix : fixFor(column)
   const error = new LakeError(
     'invalid',
     `the value does not fit the type of its column${misfit.reason ? ` (${misfit.reason})` : ''}`,
@@ -88,6 +89,9 @@ async function locate(misfit: Misfit, composition: Composition, engine: Engine):
   }
   return { file: undefined, row: undefined, value: misfit.value }
 }
+
+const partitionFix =
+  'Readers cannot tell it from null: give such rows another value with `--derive`, or divert them with `--on-reject divert`.'
 
 function fixFor(column: Column): string {
   const type = typeName(typeNow(column))

@@ -70,6 +70,8 @@ export interface OpenInputContext {
   provenance?: boolean
   /** Key and partition columns: the input is refused where a part of it supplies none, instead of nulls. */
   required?: readonly string[]
+  /** Columns by which the table is partitioned; with `divert`, values that cannot divide it are rejects. */
+  partitionBy?: readonly string[]
   /** How to reach what lies on a store. */
   store?: StoreSettings
   /** Rows from which types of text are proposed, default 20,000. The result does not depend on it. */

@@ -57,12 +57,30 @@ function rowText(schema: Schema, loadColumns: string[]): string {
   return parts.length > 0 ? parts.join(' || ') : "''"
 }
 
+/**
+ * A value's text is the same in every type that holds it, so that a column which was widened since does not make the same
+ * content look like another.
+ */
 function valueText({ name, type }: Field): string {
   const column = quoteIdentifier(name)
   if (isNested(type)) return `to_json(${column})::VARCHAR`
-  if (type.kind === 'blob') return `hex(${column})`
-  if (type.kind === 'timestamp') return `epoch_us(${column})::VARCHAR`
-  if (type.kind === 'double' || type.kind === 'float')
-    return `(CASE WHEN ${column} = 0 THEN 0 ELSE ${column} END)::VARCHAR`
-  return `${column}::VARCHAR`
+  switch (type.kind) {
+    case 'blob':
+      return `hex(${column})`
+    case 'date':
+    case 'timestamp':
+      return `epoch_us(${column}::TIMESTAMPTZ)::VARCHAR`
+    case 'decimal':
+      return type.scale === 0 ? `${column}::VARCHAR` : withoutTrailingZeros(`${column}::VARCHAR`)
+    case 'double':
+    case 'float':
+      // Zero has two signs and is one value.
+      return withoutTrailingZeros(`(CASE WHEN ${column} = 0 THEN 0 ELSE ${column}::DOUBLE END)::VARCHAR`)
+    default:
+      return `${column}::VARCHAR`
+  }
+}
+
+function withoutTrailingZeros(text: string): string {
+  return `CASE WHEN contains(${text}, '.') AND NOT contains(${text}, 'e') THEN rtrim(rtrim(${text}, '0'), '.') ELSE ${text} END`
 }

@@ -16,13 +16,13 @@ export interface ExecutorContext extends StagingContext {
 
 export interface Executor {
   answer(ask: Ask): Promise<Answer>
-  /** Everything staged so far, kept or not. */
-  readonly staged: readonly StagedFile[]
+  /** What was staged of the input alone: the load's own content, without old rows that it rewrites. */
+  readonly stagedInput: readonly StagedFile[]
 }
 
 export function createExecutor(ctx: ExecutorContext): Executor {
   const remembered = new Map<string, Answer>()
-  const staged: StagedFile[] = []
+  const stagedInput: StagedFile[] = []
 
   async function answer(ask: Ask): Promise<Answer> {
     const name = `${ask.ask}\u0000${ask.sql}`
@@ -47,13 +47,13 @@ export function createExecutor(ctx: ExecutorContext): Executor {
       }
       case 'stage': {
         const files = await stageRows(ask.sql, { ...ctx, replayable: ctx.replayable || ask.reads !== undefined })
-        staged.push(...files)
+        if (ask.reads === undefined) stagedInput.push(...files)
         return { ask: 'stage', files }
       }
     }
   }
 
-  return { answer, staged }
+  return { answer, stagedInput }
 }
 
 async function defineReads(ctx: ExecutorContext, { alias, files, columns }: Reads): Promise<void> {

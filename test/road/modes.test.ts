@@ -120,7 +120,7 @@ describe.each(places)('on $name', ({ make }) => {
     expect(await rowsOf(table)).toEqual(sorted([...inside, first[3] as Sale]))
     const error = await failure(table.replace(first, { scope }))
     expect(error.code).toBe('invalid')
-    expect(error.message).toContain('1 rows lie outside the scope')
+    expect(error.message).toContain('rows lie outside the scope: rows=`1`')
     expect(error.message).toContain('dt=2026-11-03')
     const types = { dt: 'varchar', region: 'varchar', id: 'bigint', amount: 'double' }
     expect(await table.replace([], { scope: { dt: ['2026-11-02', '2026-11-09'] }, types })).toMatchObject({
