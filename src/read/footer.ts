@@ -108,7 +108,7 @@ function footerLength(tail: Uint8Array): number | undefined {
 async function parseFooter(key: string, bytes: Uint8Array): Promise<FileMetaData> {
   const { parquetMetadata } = await import('hyparquet')
   try {
-    return parquetMetadata(bytes.slice().buffer, { geoparquet: false })
+    return parquetMetadata(new Uint8Array(bytes).buffer, { geoparquet: false })
   } catch (cause) {
     throw noParquet(key, cause)
   }

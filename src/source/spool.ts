@@ -33,6 +33,8 @@ export async function decompress(file: Named, compression: Compression, spool: S
       file: file.name,
       fix: 'Use Node.js 22.15 or later, or decompress the file first.',
     })
+  // Node's own zstd stream ends without an error where the file does.
+  if (compression === 'zstd') await assertWholeZstd(file)
   const to = spool.path('.plain')
   try {
     await pipeline(createReadStream(file.path, chunked), unpack, createWriteStream(to, chunked), options(spool))
