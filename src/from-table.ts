@@ -31,7 +31,9 @@ async function resolveSource(load: Load, source: FileSource): Promise<LoadInput[
   const sources: FileSource[] = []
   for (const from of source.from) {
     const table = typeof from === 'string' && mayBeTable(from, format) ? await tableFile(load, from) : undefined
-    sources.push(table === undefined ? files(from, { ...options, ...(format ? { format } : {}) }) : parquet(table, options))
+    sources.push(
+      table === undefined ? files(from, { ...options, ...(format ? { format } : {}) }) : parquet(table, options),
+    )
   }
   // Files of one source stay together: their text is typed as one.
   return sources.some((one) => one.format === 'parquet' && format === undefined) ? sources : [source]

@@ -153,7 +153,8 @@ async function planOn(load: Load, base: Snapshot | undefined, input: Input): Pro
     nextNumber: load.nextNumber,
     signal: load.signal,
     onStaged: (progress) => report(load, { stage: 'stage', ...progress }),
-    localFiles: (files, needed) => old.local(files, { columns: needed, ...(load.signal ? { signal: load.signal } : {}) }),
+    localFiles: (files, needed) =>
+      old.local(files, { columns: needed, ...(load.signal ? { signal: load.signal } : {}) }),
   })
 
   async function planAgain(newBase: Snapshot | undefined): Promise<Planned> {
@@ -161,10 +162,14 @@ async function planOn(load: Load, base: Snapshot | undefined, input: Input): Pro
     // Files staged for other columns do not fit: the rows are read once more.
     if (again.select !== shape.select) {
       if (input.replayable) return await planOn(load, newBase, input)
-      throw new LakeError('conflict', 'the table changed its columns while the load ran, and the input can be read only once', {
-        table: load.store.url,
-        fix: 'Nothing of this load became visible. Run it again.',
-      })
+      throw new LakeError(
+        'conflict',
+        'the table changed its columns while the load ran, and the input can be read only once',
+        {
+          table: load.store.url,
+          fix: 'Nothing of this load became visible. Run it again.',
+        },
+      )
     }
     const plan = withWidening(plans[load.mode], again.widened)
     const verdict = await drive(plan(planContext(load, newBase, again, fingerprint)), executor)

@@ -125,7 +125,7 @@ function* oldFingerprints(ctx: PlanContext, files: AddFile[]): Generator<Ask, Ma
     reads: [{ alias: 'old', files: unknown, columns: columns.map(({ name }) => name) }],
   }
   if (answer.ask === 'rows') {
-    for (const row of answer.rows) known.set(String(row['__lw_file']), fingerprintOfRow(of, row))
+    for (const row of answer.rows) known.set(String(row.__lw_file), fingerprintOfRow(of, row))
   }
   // A file without rows does not occur in the answer; its fingerprint is that of nothing.
   for (const file of unknown) if (!known.has(file.key)) known.set(file.key, { of, sum: 0n, xor: 0n, rows: 0 })

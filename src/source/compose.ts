@@ -9,8 +9,8 @@
  */
 import { quoteIdent, quoteText } from '../engine/sql.js'
 import { LakeError } from '../errors.js'
-import { toSql } from '../schema/duckdb.js'
 import { isIndistinctSql, noPartitionValue } from '../partition/value.js'
+import { toSql } from '../schema/duckdb.js'
 import { misfitSql } from '../schema/misfit.js'
 import { typeName } from '../schema/names.js'
 import type { LakeType } from '../schema/types.js'

@@ -42,7 +42,7 @@ async function sums(files: readonly StagedFile[], ctx: DigestContext): Promise<s
      FROM (SELECT ${rowText(ctx.schema, ctx.loadColumns)} AS t FROM (${relation}))`,
     { signal: ctx.signal },
   )
-  return [row?.['lower'], row?.['upper'], row?.['n']].map(String)
+  return [row?.lower, row?.upper, row?.n].map(String)
 }
 
 function rowText(schema: Schema, loadColumns: string[]): string {

@@ -43,7 +43,7 @@ export function createExecutor(ctx: ExecutorContext): Executor {
         const name = quoteIdentifier(ask.name)
         await ctx.engine.run(`CREATE OR REPLACE TEMP TABLE ${name} AS ${ask.sql}`, options)
         const [row] = await ctx.engine.rows(`SELECT count(*) AS n FROM ${name}`, options)
-        return { ask: 'relation', rows: Number(row?.['n'] ?? 0) }
+        return { ask: 'relation', rows: Number(row?.n ?? 0) }
       }
       case 'stage': {
         const files = await stageRows(ask.sql, { ...ctx, replayable: ctx.replayable || ask.reads !== undefined })

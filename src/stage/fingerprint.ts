@@ -39,7 +39,7 @@ export function fingerprintSql(columns: Schema): string {
 
 /** From a row with the aggregates of `fingerprintSql`. */
 export function fingerprintOfRow(of: string, row: Record<string, unknown>): Fingerprint {
-  return { of, sum: toBigInt(row['fp_sum']), xor: toBigInt(row['fp_xor']), rows: Number(row['fp_rows'] ?? 0) }
+  return { of, sum: toBigInt(row.fp_sum), xor: toBigInt(row.fp_xor), rows: Number(row.fp_rows ?? 0) }
 }
 
 /** Of the union of disjoint sets; undefined as soon as one is unknown or was made in another way. */

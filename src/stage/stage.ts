@@ -68,7 +68,7 @@ async function manyPartitions(sql: string, ctx: StagingContext): Promise<boolean
     `SELECT count(*) AS n FROM (SELECT DISTINCT ${keys} FROM (SELECT ${keys} FROM (${sql}) LIMIT ${sampleRows}))`,
     { signal: ctx.signal },
   )
-  return Number(row?.['n'] ?? 0) > sortedAbovePartitions
+  return Number(row?.n ?? 0) > sortedAbovePartitions
 }
 
 async function copyPartitioned(sql: string, ctx: StagingContext, sorted: boolean): Promise<SpoolFile[]> {
@@ -118,7 +118,7 @@ async function longPartitionTexts(sql: string, ctx: StagingContext, columns: Fie
       `SELECT DISTINCT ${mark} AS mark, ${column} AS text FROM (${sql}) WHERE starts_with(${mark}, 'h')`,
       { signal: ctx.signal },
     )
-    for (const row of rows) texts.set(String(row['mark']), String(row['text']))
+    for (const row of rows) texts.set(String(row.mark), String(row.text))
   }
   return texts
 }
@@ -216,7 +216,7 @@ async function fingerprintsOf(files: SpoolFile[], ctx: StagingContext): Promise<
     `SELECT __lw_file, ${fingerprintSql(columns)} FROM (${relationOf(files, ctx)}) GROUP BY __lw_file`,
     { signal: ctx.signal },
   )
-  for (const row of rows) found.set(String(row['__lw_file']), fingerprintOfRow(of, row))
+  for (const row of rows) found.set(String(row.__lw_file), fingerprintOfRow(of, row))
   return found
 }
 

@@ -123,7 +123,8 @@ export class Folders {
 
   private async firstMissing(): Promise<string> {
     let missing = this.root
-    while (dirname(missing) !== missing && (await this.realPath(dirname(missing))) === undefined) missing = dirname(missing)
+    while (dirname(missing) !== missing && (await this.realPath(dirname(missing))) === undefined)
+      missing = dirname(missing)
     return missing
   }
 

@@ -79,7 +79,17 @@ async function build(): Promise<string> {
   const tsc = join(repository, 'node_modules/typescript/bin/tsc')
   const config = join(repository, 'tsconfig.build.json')
   // Types are checked on their own; here only the code matters.
-  const options = ['-p', config, '--noCheck', '--emitDeclarationOnly', 'false', '--declaration', 'false', '--outDir', join(folder, 'dist')]
+  const options = [
+    '-p',
+    config,
+    '--noCheck',
+    '--emitDeclarationOnly',
+    'false',
+    '--declaration',
+    'false',
+    '--outDir',
+    join(folder, 'dist'),
+  ]
   await promisify(execFile)(process.execPath, [tsc, ...options]).catch((error: Error & { stdout?: string }) => {
     throw new Error(`src/ does not compile: ${error.stdout || error.message}`)
   })

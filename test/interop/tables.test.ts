@@ -6,10 +6,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { openTable, parquet, type Table } from '../../src/index.js'
 import { openDuckDB } from '../../src/engine/duckdb.js'
+import { openTable, parquet, type Table } from '../../src/index.js'
 import { freshBucket } from '../servers/bucket.js'
-import { type Location, canonicalRows, openReaders, type Reader, type Row, seenBy } from './readers/index.js'
+import { canonicalRows, type Location, openReaders, type Reader, type Row, seenBy } from './readers/index.js'
 
 let readers: Reader[]
 let folder: string
@@ -25,7 +25,24 @@ afterAll(async () => {
 })
 
 const regions = [
-  ...['plain', 'a/b', 'é ü', '50%', 'x=y', 'sp ace', "q'uote", 'co:lon', '日本', 'a+b', 'a&b#c', '[z]{y}', 'a\tb', 'a.b', '~', 'ß"]'],
+  ...[
+    'plain',
+    'a/b',
+    'é ü',
+    '50%',
+    'x=y',
+    'sp ace',
+    "q'uote",
+    'co:lon',
+    '日本',
+    'a+b',
+    'a&b#c',
+    '[z]{y}',
+    'a\tb',
+    'a.b',
+    '~',
+    'ß"]',
+  ],
   null,
 ]
 const names = ['x', '', 'NULL', 'é\n"q" \\ 😀', null]
@@ -96,9 +113,22 @@ test('partitions of every type are read alike by five readers', async () => {
   for (const [name, [type, values]] of Object.entries(columns)) {
     const root = join(folder, `by-${name}`)
     await using table = await openTable(root, { partitionBy: ['p'] })
-    await table.append([...values, null].map((p, id) => ({ p, id })), { types: { p: type } })
-    const typed = (text: string) => (type === 'boolean' ? text === 'true' : type === 'bigint' ? BigInt(text) : type === 'timestamp' ? new Date(text) : text)
-    await expectAllToRead(root, [...values.map((p, id) => ({ p: typed(p), id: BigInt(id) })), { p: null, id: BigInt(values.length) }])
+    await table.append(
+      [...values, null].map((p, id) => ({ p, id })),
+      { types: { p: type } },
+    )
+    const typed = (text: string) =>
+      type === 'boolean'
+        ? text === 'true'
+        : type === 'bigint'
+          ? BigInt(text)
+          : type === 'timestamp'
+            ? new Date(text)
+            : text
+    await expectAllToRead(root, [
+      ...values.map((p, id) => ({ p: typed(p), id: BigInt(id) })),
+      { p: null, id: BigInt(values.length) },
+    ])
     await expectOurselvesToRead(table, values.length + 1)
   }
 })
@@ -116,7 +146,10 @@ describe.each(['deltalake', 'spark'] as const)('%s', (name) => {
       { region: 'é ü', id: 4n, name: 'theirs' },
     ])
     expect(await idsOf(table)).toEqual([1n, 2n, 3n, 4n])
-    expect(await table.replace([{ region: 'a/b', id: 5, name: 'ours' }])).toMatchObject({ status: 'committed', files: { added: 1, removed: 2 } })
+    expect(await table.replace([{ region: 'a/b', id: 5, name: 'ours' }])).toMatchObject({
+      status: 'committed',
+      files: { added: 1, removed: 2 },
+    })
     // What they wrote carries no fingerprint of ours: it is worked out, and found equal.
     expect(await table.replace([{ region: 'é ü', id: 4, name: 'theirs' }])).toMatchObject({ status: 'unchanged' })
     await table.append([{ region: null, id: 6, name: 'ours' }])
@@ -143,7 +176,10 @@ describe.each(['deltalake', 'spark'] as const)('%s', (name) => {
     expect(await table.snapshot()).toMatchObject({ rows: 2, partitionBy: ['region'] })
     expect(await idsOf(table)).toEqual([1n, 2n])
     await table.append([{ id: 3, price: '2.50', at: new Date('2026-11-21T00:00:00Z'), region: 'a/b' }])
-    await expectAllToRead(root, [...theirs, { id: 3n, price: '2.50', at: new Date('2026-11-21T00:00:00Z'), region: 'a/b' }])
+    await expectAllToRead(root, [
+      ...theirs,
+      { id: 3n, price: '2.50', at: new Date('2026-11-21T00:00:00Z'), region: 'a/b' },
+    ])
   })
 })
 
@@ -197,7 +233,9 @@ test('plain DuckDB reads exactly this version from the published view', async ()
   const { readFile } = await import('node:fs/promises')
   const engine = await openDuckDB({ spillFolder: join(folder, 'spill') })
   await engine.run(await readFile(join(root, '_published/duckdb.sql'), 'utf8'))
-  const [count] = await engine.rows('select count(*) as n, count(distinct region) as regions, sum(id) as ids from awkward')
+  const [count] = await engine.rows(
+    'select count(*) as n, count(distinct region) as regions, sum(id) as ids from awkward',
+  )
   const ids = rows.reduce((sum, { id }) => sum + (id as bigint), 0n)
   expect(count).toEqual({ n: BigInt(rows.length), regions: BigInt(regions.length - 1), ids })
   await engine.close()

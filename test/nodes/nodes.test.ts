@@ -9,8 +9,23 @@ const vitest = fileURLToPath(new URL('../../node_modules/vitest/vitest.mjs', imp
 
 test.each([22, 24] as const)('the suite passes on Node %i', async (major) => {
   const node = await nodeBinary(major)
-  const env = { ...process.env, LAKEWRIGHT_TEST_SERVERS: 'none', CI: '', PATH: `${node.replace(/\/node$/, '')}:${process.env['PATH']}` }
-  const args = [vitest, 'run', '--reporter=dot', '--exclude', 'test/servers/**', '--exclude', 'test/race/**', '--exclude', 'test/crash/**']
+  const env = {
+    ...process.env,
+    LAKEWRIGHT_TEST_SERVERS: 'none',
+    CI: '',
+    PATH: `${node.replace(/\/node$/, '')}:${process.env.PATH}`,
+  }
+  const args = [
+    vitest,
+    'run',
+    '--reporter=dot',
+    '--exclude',
+    'test/servers/**',
+    '--exclude',
+    'test/race/**',
+    '--exclude',
+    'test/crash/**',
+  ]
   const child = spawn(node, args, { cwd: repository, env, stdio: ['ignore', 'inherit', 'inherit'] })
   const code = await new Promise((resolve) => child.on('close', resolve))
   expect(code).toBe(0)

@@ -11,10 +11,13 @@ import { fileURLToPath } from 'node:url'
 
 const repository = fileURLToPath(new URL('../..', import.meta.url))
 const project = mkdtempSync(join(tmpdir(), 'lakewright-package-'))
-const run = (command, args, cwd = project) => execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+const run = (command, args, cwd = project) =>
+  execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
 
 try {
-  const [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', project], repository).replace(/^[^[]*/, ''))
+  const [packed] = JSON.parse(
+    run('npm', ['pack', '--json', '--pack-destination', project], repository).replace(/^[^[]*/, ''),
+  )
   const unwanted = packed.files.filter(({ path }) => /^(test|bench|fixtures|src)\//.test(path))
   expect(unwanted.length === 0, `the package holds files that belong to the repository: ${unwanted[0]?.path}`)
 
@@ -34,7 +37,9 @@ try {
   expect(run('node', ['load.js']).trim() === 'committed 1', 'the compiled program did not load a row')
   const shown = JSON.parse(run('npx', ['lakewright', 'show', 'lake/orders', '--json']))
   expect(shown.rows === 1 && shown.partitionBy[0] === 'dt', `npx lakewright show answered ${JSON.stringify(shown)}`)
-  console.log(`package: ${packed.filename}, ${packed.files.length} files, ${Math.round(packed.size / 1024)} KiB: works in an empty project`)
+  console.log(
+    `package: ${packed.filename}, ${packed.files.length} files, ${Math.round(packed.size / 1024)} KiB: works in an empty project`,
+  )
 } finally {
   rmSync(project, { recursive: true, force: true })
 }

@@ -220,7 +220,7 @@ function mountedTmpfs(name: string, size: string): string | undefined {
 
 function noMount(): string {
   const message = 'NO FILE SYSTEM CAN BE MOUNTED HERE: a read-only folder and a full disk are not tested'
-  if (process.env['CI']) throw new Error(message)
+  if (process.env.CI) throw new Error(message)
   console.warn(message)
   return message
 }

@@ -7,10 +7,13 @@ describe.each(places.filter(({ name }) => name !== 'memory'))('on $name', ({ mak
   test('a load reads a table, or a version of it, by its manifest and not by its folder', async () => {
     await using place = await make()
     await using orders = await openTable(`${place.url}/orders`, { store: place.store, partitionBy: ['dt'] })
-    await orders.append([
-      { dt: '2026-11-01', id: 1, price: '1.10' },
-      { dt: '2026-11-02', id: 2, price: '2.20' },
-    ], { types: { price: 'decimal(12,2)', dt: 'date' } })
+    await orders.append(
+      [
+        { dt: '2026-11-01', id: 1, price: '1.10' },
+        { dt: '2026-11-02', id: 2, price: '2.20' },
+      ],
+      { types: { price: 'decimal(12,2)', dt: 'date' } },
+    )
     await orders.replace([{ dt: '2026-11-02', id: 3, price: '3.30' }])
     await using copy = await openTable(`${place.url}/copy`, { store: place.store, partitionBy: ['id'] })
     expect(await copy.append(`${place.url}/orders`)).toMatchObject({ rows: { read: 2, written: 2 } })

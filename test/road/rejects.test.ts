@@ -29,7 +29,12 @@ describe.each(places)('on $name', ({ name, make }) => {
     await rejected.append(parquet(join(place.url, 't', receipt.rejectedFile ?? '')))
     const rows = await rejected.query('select _row_number as r, _reason as why, _file as f from t order by r').toArray()
     expect(rows.map(({ r }) => r)).toEqual([2n, 3n, 4n, 6n])
-    expect(rows.map(({ why }) => String(why).slice(0, 12))).toEqual(['column p has', 'column id is', 'column p has', expect.any(String)])
+    expect(rows.map(({ why }) => String(why).slice(0, 12))).toEqual([
+      'column p has',
+      'column id is',
+      'column p has',
+      expect.any(String),
+    ])
     expect(rows.every(({ f }) => String(f).endsWith('mixed.csv'))).toBe(true)
   })
 })
