@@ -150,6 +150,7 @@ async function planOn(load: Load, base: Snapshot | undefined, input: Input): Pro
     fingerprint,
     spoolFolder: load.spoolFolder,
     replayable: input.replayable,
+    ...(shape.sample === undefined ? {} : { sample: shape.sample }),
     nextNumber: load.nextNumber,
     signal: load.signal,
     onStaged: (progress) => report(load, { stage: 'stage', ...progress }),

@@ -32,6 +32,8 @@ export interface Shape {
   scope?: Predicate
   /** The load's rows with the table's columns in order. */
   select: string
+  /** The same over the first rows, where the input can be read only once. */
+  sample?: string
   /** Table properties after the load. */
   configuration: Record<string, string>
   /** Whether the commit carries a `metaData` action. */
@@ -54,7 +56,8 @@ export function shapeLoad(load: Load, base: Snapshot | undefined, input: Input, 
     loadColumns: schema.map(({ name }) => name).filter((name) => isLoadColumn(load, name)),
     widened,
     ...(scope ? { scope } : {}),
-    select: selectOf(load, input, schema),
+    select: selectOf(load, input, schema, input.select),
+    ...(input.sample === undefined ? {} : { sample: selectOf(load, input, schema, input.sample) }),
     configuration,
     changesTable: before === undefined || added || widened.length > 0 || changed(base?.metadata, configuration, key),
   }
@@ -106,7 +109,7 @@ function isLoadColumn({ remembered }: Load, name: string): boolean {
   return (remembered.addLoadColumns || remembered.hasLoadColumns) && loadColumnNames.includes(name)
 }
 
-function selectOf(load: Load, input: Input, schema: Schema): string {
+function selectOf(load: Load, input: Input, schema: Schema, rows: string): string {
   const columns = schema.map(({ name, type }) => {
     const column = quoteIdentifier(name)
     if (load.remembered.addLoadColumns && name === '_loaded_at') return `${timestampText(load.startedMs)} AS ${column}`
@@ -117,7 +120,7 @@ function selectOf(load: Load, input: Input, schema: Schema): string {
     const value = source ? fitted(source, type) : `CAST(NULL AS ${toSql(type)})`
     return `${value} AS ${column}`
   })
-  return `SELECT ${columns.join(', ')} FROM (${input.select})`
+  return `SELECT ${columns.join(', ')} FROM (${rows})`
 }
 
 /** The value in the table's type; where the two types differ each value proves that nothing of it is lost. */

@@ -77,6 +77,7 @@ class OpenedInput implements Input {
   select = ''
   typedBy: Input['typedBy'] = {}
   supplied: string[] = []
+  sample?: string
   readonly replayable: boolean
 
   constructor(
@@ -106,7 +107,15 @@ class OpenedInput implements Input {
     const values = ordered.map(({ field, sql }) => `${sql} AS ${quoteIdent(field.name)}`)
     if (provenance) values.push('__lw_file', '__lw_row')
     this.schema = ordered.map(({ field }) => field)
-    this.select = `SELECT ${values.join(', ')} FROM (${inner})`
+    const over = (rows: string): string => `SELECT ${values.join(', ')} FROM (${rows})`
+    this.select = over(inner)
+    const heads = this.composition.parts.map((part) => ({
+      ...part,
+      scan: part.head ?? part.scan,
+      scanWithPlaces: part.head ?? part.scan,
+    }))
+    const hasHead = !provenance && this.composition.parts.some(({ head }) => head !== undefined)
+    if (hasHead) this.sample = over(composeSelect({ ...this.composition, parts: heads }, false))
     this.typedBy = Object.fromEntries(ordered.map(({ field, typedBy }) => [field.name, typedBy]))
     this.supplied = ordered.filter(({ isSupplied }) => isSupplied).map(({ field }) => field.name)
   }
@@ -237,6 +246,7 @@ function streamContext(name: string, { ctx, reading, replay, removals }: Opening
   return {
     engine: ctx.engine,
     name,
+    sampled: (ctx.partitionBy ?? []).length > 0,
     types: Object.fromEntries(types.map(([column, type]) => [spelled(column), type])),
     tableSchema,
     replay,

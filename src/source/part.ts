@@ -15,6 +15,8 @@ export interface Part {
    * one after the other.
    */
   scanWithPlaces: string
+  /** Of what can be read only once: a scan like `scanWithPlaces` of its first rows, which leaves the rows themselves alone. */
+  head?: string
   /** Whether the scan can be run again with the same rows. */
   replayable: boolean
   /** First file, or what else to call the rows in a message. */

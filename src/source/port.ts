@@ -17,6 +17,8 @@ export interface Input {
    * which `refine` understands. With `divert`, misfits are left out here and come out of `rejects`.
    */
   readonly select: string
+  /** Where `select` can be run only once: the same over the first rows alone, as often as one likes. */
+  readonly sample?: string
   /** Names of the columns in `schema` that the input has; the table's others are null in `select`. */
   readonly supplied: readonly string[]
   /** How the type of each column came about, for the first receipt: `declared`, `table`, `inferred`, `typed`. */

@@ -27,6 +27,8 @@ export interface StreamContext {
   tableSchema: Schema | undefined
   /** Whether the rows are needed more than once. */
   replay: boolean
+  /** Whether a look at the first rows of what can be read only once is wanted. */
+  sampled: boolean
   signal: AbortSignal | undefined
 }
 
@@ -70,10 +72,10 @@ async function fedPart(
   if (schema.length === 0) return undefined
   const names = schema.map((field) => field.name)
   assertColumnNames(names, { file: label })
-  const fed = await ctx.engine.feed(ctx.name, schema, batches, {
-    rowNumber: '__lw_row',
-    ...(ctx.signal === undefined ? {} : { signal: ctx.signal }),
-  })
+  const options = { rowNumber: '__lw_row', ...(ctx.signal === undefined ? {} : { signal: ctx.signal }) }
+  const split = ctx.sampled && !ctx.replay && Symbol.iterator in batches ? splitHead(batches) : undefined
+  const head = split && (await ctx.engine.feed(`${ctx.name}_head`, schema, inTurns(split.head), options))
+  const fed = await ctx.engine.feed(ctx.name, schema, split?.all ?? batches, options)
   let relation = quoteIdent(fed.name)
   let { replayable } = fed
   if (ctx.replay && !replayable) {
@@ -83,14 +85,48 @@ async function fedPart(
     replayable = true
   }
   const columns = names.map(quoteIdent).join(', ')
+  const withPlaces = (from: string) => `SELECT ${quoteText(label)} AS __lw_file, __lw_row, ${columns} FROM ${from}`
   return {
+    ...(head && !replayable ? { head: withPlaces(quoteIdent(head.name)) } : {}),
     columns: schema.map(({ name, type }) => ({ name, kind: 'typed', type, sql: quoteIdent(name) })),
     scan: `SELECT ${columns} FROM ${relation}`,
-    scanWithPlaces: `SELECT ${quoteText(label)} AS __lw_file, __lw_row, ${columns} FROM ${relation}`,
+    scanWithPlaces: withPlaces(relation),
     replayable,
     label,
     rename: {},
   }
+}
+
+/** Rows enough to see how many partitions they fall into. */
+const headRows = 50_000
+
+/** The first rows on their own, and all of them as they were: batches taken for the look are given again. */
+function splitHead(batches: Iterable<RecordBatch>): { head: RecordBatch[]; all: Iterable<RecordBatch> } {
+  const rest = batches[Symbol.iterator]()
+  const taken: RecordBatch[] = []
+  const head: RecordBatch[] = []
+  let rows = 0
+  while (rows < headRows) {
+    const next = rest.next()
+    if (next.done) break
+    taken.push(next.value)
+    head.push(next.value.numRows > headRows - rows ? next.value.slice(0, headRows - rows) : next.value)
+    rows += next.value.numRows
+  }
+  function* all() {
+    try {
+      yield* taken.splice(0)
+      for (let next = rest.next(); !next.done; next = rest.next()) yield next.value
+    } finally {
+      rest.return?.()
+    }
+  }
+  return { head, all: all() }
+}
+
+/** Asynchronous, so that the engine holds the batches and they can be scanned again. */
+async function* inTurns(batches: RecordBatch[]): AsyncGenerator<RecordBatch> {
+  yield* batches
 }
 
 /** A type may name a column that comes with a later row, but hardly one that is a letter off. */

@@ -35,6 +35,8 @@ export interface StagingContext {
   spoolFolder: string
   /** Whether the rows can be read twice, so that a sample may choose the arrangement. */
   replayable: boolean
+  /** A SELECT of the input's first rows, where the input itself can be read only once. */
+  sample?: string
   /** Numbers the files of one load. */
   nextNumber: () => number
   signal?: AbortSignal | undefined
@@ -42,7 +44,8 @@ export interface StagingContext {
 }
 
 export async function stageRows(sql: string, ctx: StagingContext): Promise<StagedFile[]> {
-  const sorted = ctx.partitionBy.length > 0 && ctx.replayable && (await manyPartitions(sql, ctx))
+  const sample = ctx.replayable ? sql : ctx.sample
+  const sorted = ctx.partitionBy.length > 0 && sample !== undefined && (await manyPartitions(sample, ctx))
   const first = await copyPartitioned(sql, ctx, sorted)
   const files = await rearrange(first, ctx)
   const staged = await describe(files, ctx)
@@ -177,6 +180,8 @@ async function split(file: SpoolFile, ctx: StagingContext): Promise<SpoolFile[]>
     fieldIds: fieldIds(dataColumns(ctx)),
     name: 'part',
     targetFileBytes: ctx.targetFileBytes,
+    // The writer looks at the size after each row group: several of them must fit into a file.
+    rowGroupRows: Math.max(2048, Math.min(122_880, Math.floor((file.rows * ctx.targetFileBytes) / file.sizeBytes / 2))),
     signal: ctx.signal,
   })
   await rm(file.path, { force: true })
