@@ -144,7 +144,7 @@ function refuseOutsideScope(ctx: PlanContext, staged: Map<string, Partition<Stag
   if (outside.length === 0) return
   const examples = outside
     .slice(0, 3)
-    .map(({ values, files }) => `${folderOf(ctx, { partitionValues: values })} (${stagedRows(files)})`)
+    .map(({ values, files }) => `${folderOf(ctx, { partitionValues: values })} (${stagedRows(files)} rows)`)
   throw new LakeError('invalid', 'rows lie outside the scope', {
     rows: stagedRows(outside.flatMap(({ files }) => files)),
     scope: predicateText(scope),
