@@ -31,7 +31,7 @@ export function agree(
 ): Remembered {
   const asked = { partitionBy: load.partitionBy ?? table.partitionBy, key: load.key ?? table.key }
   const properties = base?.metadata.configuration ?? {}
-  const hasLoadColumns = !startAnew && properties['lakewright.loadColumns'] === 'true'
+  const hasLoadColumns = !startAnew && properties['lakewright.loadColumns'] !== undefined
   const kept = base === undefined ? undefined : { partitionBy: base.metadata.partitionBy, key: keyOf(base.metadata) }
   if (kept && !startAnew) {
     refuseContradiction('partitionBy', '--partition-by', asked.partitionBy, kept.partitionBy)
@@ -45,7 +45,7 @@ export function agree(
     sortBy: load.sortBy ?? jsonList(properties['lakewright.sortBy']) ?? [],
     targetFileBytes:
       load.targetFileBytes ?? positive(properties['lakewright.targetFileBytes']) ?? defaults.targetFileBytes,
-    addLoadColumns: load.addLoadColumns ?? hasLoadColumns,
+    addLoadColumns: load.addLoadColumns ?? (!startAnew && properties['lakewright.loadColumns'] === 'true'),
     hasLoadColumns,
   }
 }

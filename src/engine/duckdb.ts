@@ -160,14 +160,16 @@ class DuckDBEngine implements Engine {
   async copy(sql: string, options: CopyOptions): Promise<CopiedFile[]> {
     const columns = await this.columnsOf(sql, options)
     const statement = copySql(sql, options, columns)
-    const { maxOpenFiles } = options
-    const limit = 'partitioned_write_max_open_files'
-    if (maxOpenFiles !== undefined) await this.run(`SET ${limit} = ${maxOpenFiles}`)
+    const limits = [
+      ['partitioned_write_max_open_files', options.maxOpenFiles],
+      ['partitioned_write_flush_threshold', options.gatheredRows],
+    ] as const
+    for (const [limit, value] of limits) if (value !== undefined) await this.run(`SET ${limit} = ${value}`)
     try {
       const files = (await this.rows(statement, options)).map(copiedFile)
       return files.sort((a, b) => (a.path < b.path ? -1 : 1))
     } finally {
-      if (maxOpenFiles !== undefined && !this.closed) await this.run(`RESET ${limit}`)
+      for (const [limit, value] of limits) if (value !== undefined && !this.closed) await this.run(`RESET ${limit}`)
     }
   }
 

@@ -81,6 +81,8 @@ export interface CopyOptions extends RunOptions {
   targetFileBytes?: number
   /** Files that may be open at once with `partitionBy`. */
   maxOpenFiles?: number
+  /** Rows that each thread may gather before it writes, with `partitionBy`: fewer where there are thousands of partitions. */
+  gatheredRows?: number
   rowGroupRows?: number
   /** Prefix of the file names, unique within the folder. */
   name: string

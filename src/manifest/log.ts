@@ -124,15 +124,16 @@ export async function readCommitAt(store: Store, version: number, options: ReadO
 async function readSegment(store: Store, segment: Segment, options: ReadOptions): Promise<Snapshot> {
   const replay = new Replay()
   const { checkpoint, checkpointCommit, commits } = segment
-  const needsTime = commits.length === 0 && checkpointCommit !== undefined ? [checkpointCommit] : []
-  const [files, read] = await Promise.all([
+  const needsTime = commits.length === 0 && checkpointCommit !== undefined
+  const [files, read, time] = await Promise.all([
     readAll(checkpoint?.files ?? [], (file) => read1(store, file, options)),
-    readAll([...needsTime, ...commits], (entry) => readCommit(store, entry, options)),
+    readAll(commits, (entry) => readCommit(store, entry, options)),
+    needsTime ? readTime(store, checkpointCommit, options) : undefined,
   ])
   if (checkpoint !== undefined) {
     for (const file of files) await readCheckpoint(store, file, replay, options)
     replay.version = checkpoint.version
-    replay.timestamp = (needsTime.length > 0 ? read.shift()?.timestamp : undefined) ?? files[0]?.modifiedMs ?? 0
+    replay.timestamp = time ?? files[0]?.modifiedMs ?? 0
   }
   for (const commit of read) replay.apply(commit)
   return replay.snapshot()
@@ -143,6 +144,22 @@ async function readCheckpoint(store: Store, file: StoredObject, replay: Replay, 
   const bodies = await readAll(sidecars, (name) => read1(store, { key: `${logFolder}_sidecars/${name}` }, options))
   for (const { body, key } of bodies) await decodeCheckpoint(body, key, replay)
 }
+
+/** The time of a commit whose files the checkpoint has: of a load of many files, only the first line is needed. */
+async function readTime(store: Store, entry: LogEntry, options: ReadOptions): Promise<number> {
+  const head = await store.get(entry.key, { ...pass(options), range: { offset: 0, length: headBytes } })
+  if (head === undefined)
+    throw new Vanished('corrupt', 'a file of the log vanished while it was read', { key: entry.key })
+  const end = head.body.indexOf(newline)
+  if (end >= 0) {
+    const first = { ...head, body: head.body.subarray(0, end) }
+    const commit = toCommit(first, entry.version)
+    if (commitInfoOf(commit) !== undefined) return commit.timestamp
+  }
+  return (await readCommit(store, entry, options)).timestamp
+}
+const headBytes = 65_536
+const newline = 0x0a
 
 async function readCommit(store: Store, entry: LogEntry, options: ReadOptions): Promise<Commit> {
   return toCommit(await read1(store, entry, options), entry.version)

@@ -39,7 +39,7 @@ export function parseLines(body: Uint8Array, where: string): { value: unknown; l
 
 /** @returns undefined for actions we have no use for */
 export function parseAction(value: unknown): Action | undefined {
-  const action = z.looseObject({}).parse(value)
+  const action = actionShape.parse(value)
   for (const name in action) {
     const body = action[name]
     if (body === null || body === undefined) continue
@@ -62,6 +62,9 @@ export function parseAction(value: unknown): Action | undefined {
   }
   return undefined
 }
+
+/** Made once: zod works a shape out anew for every object of it, and there is a line per file. */
+const actionShape = z.looseObject({})
 
 /** `_last_checkpoint`, which is a hint: undefined for anything that is not one. */
 export function parseHint(body: Uint8Array): { version: number } | undefined {

@@ -90,6 +90,9 @@ async function copyPartitioned(sql: string, ctx: StagingContext, sorted: boolean
     fieldIds: fieldIds(dataColumns(ctx)),
     name: 'part',
     ...(marks.length === 0 ? { targetFileBytes: ctx.targetFileBytes } : {}),
+    // Unsorted, fewer would make many small row groups; sorted, half a million rows may be thousands of partitions, and each
+    // of them takes blocks of memory.
+    ...(sorted ? { gatheredRows: 100_000 } : {}),
     signal: ctx.signal,
   })
   const files: SpoolFile[] = []
@@ -217,8 +220,15 @@ async function fingerprintsOf(files: SpoolFile[], ctx: StagingContext): Promise<
   const { of, columns } = ctx.fingerprint
   const found = new Map<string, Fingerprint>()
   if (files.length === 0) return found
+  // Partition columns are no part of a fingerprint; without them the path needs no join.
+  const relation = filesRelation({
+    files: files.map(({ path }) => ({ path, key: path, partitionValues: {} })),
+    schema: dataColumns(ctx),
+    partitionBy: [],
+    provenance: true,
+  })
   const rows = await ctx.engine.rows(
-    `SELECT __lw_file, ${fingerprintSql(columns)} FROM (${relationOf(files, ctx)}) GROUP BY __lw_file`,
+    `SELECT __lw_file, ${fingerprintSql(columns)} FROM (${relation}) GROUP BY __lw_file`,
     { signal: ctx.signal },
   )
   for (const row of rows) found.set(String(row.__lw_file), fingerprintOfRow(of, row))

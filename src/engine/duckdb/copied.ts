@@ -27,6 +27,8 @@ export function copySql(sql: string, options: CopyOptions, columns: readonly Col
   const settings = [
     'FORMAT parquet',
     'COMPRESSION zstd',
+    // A fifth faster than zstd's default of 3, for one or two percent more bytes.
+    'COMPRESSION_LEVEL 1',
     // Spark 4.1 cannot read V2.
     'PARQUET_VERSION V1',
     `ROW_GROUP_SIZE ${rowGroupRows}`,
