@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { openDuckDB } from './engine/duckdb.js'
 import type { Engine } from './engine/port.js'
-import { LakeError } from './errors.js'
+import { isLakeError, LakeError } from './errors.js'
 import { resolveTables } from './from-table.js'
 import { land, type Rejected, receiptFor } from './land.js'
 import type { Snapshot } from './manifest/actions.js'
@@ -79,6 +79,10 @@ export async function runLoad(ctx: LoadContext, inputs: LoadInput | LoadInput[])
     } finally {
       await engine.close()
     }
+  } catch (error) {
+    // What was under way when the caller aborted failed in its own words; the caller's reason is what happened.
+    if (ctx.signal?.aborted && !isLakeError(error)) throw ctx.signal.reason
+    throw error
   } finally {
     await rm(spoolFolder, { recursive: true, force: true })
     // The staging folder goes with its last file; one that others still use is not empty, and stays.
