@@ -171,7 +171,9 @@ function attemptOf(
 }
 
 function footprintOf(load: Load, { base, verdict, shape }: Planned): Footprint {
-  const replaces = new Set(verdict.supersede.map((file) => partitionId(file.partitionValues, shape.partitionBy)))
+  const replaces = new Set(
+    verdict.supersede.map((file) => partitionId(file.partitionValues, shape.partitionBy, shape.schema)),
+  )
   return {
     mode: load.mode,
     reads: verdict.reads,

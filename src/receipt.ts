@@ -88,10 +88,10 @@ export function columnsOf(schema: Schema): ColumnInfo[] {
 }
 
 /** What each partition that the load touches would become. */
-export function partitionPlans({ base, verdict, partitionBy, mode }: ReceiptFacts): PartitionPlan[] {
-  const added = byPartition(verdict.add, partitionBy)
-  const removed = byPartition(verdict.supersede, partitionBy)
-  const old = byPartition(base?.files.values() ?? [], partitionBy)
+export function partitionPlans({ base, verdict, partitionBy, schema, mode }: ReceiptFacts): PartitionPlan[] {
+  const added = byPartition(verdict.add, partitionBy, schema)
+  const removed = byPartition(verdict.supersede, partitionBy, schema)
+  const old = byPartition(base?.files.values() ?? [], partitionBy, schema)
   const ids = new Set([...added.keys(), ...removed.keys()])
   return [...ids].map((id) => {
     const plus = added.get(id)

@@ -4,7 +4,7 @@
  *   bigint     5                     5
  *   decimal    1.5 in decimal(4,2)   1.50
  *   date                             2026-11-20
- *   timestamp                        2026-11-20 10:00:00 or 2026-11-20 10:00:00.123456, UTC
+ *   timestamp                        2026-11-20T10:00:00.123456Z: with its zone, or Spark takes it for its session's
  *   boolean                          true, false
  *   double     1e20, -0.0            1e+20, 0.0       (finite ones; equal values have one text)
  *   varchar                          as it is
@@ -117,7 +117,7 @@ export function partitionTextSql(type: LakeType, columnSql: string, column = '',
       const text = (format: string) => `strftime(make_timestamp(${micros}), '${format}')`
       return only(
         `isfinite(${x}) AND ${micros} BETWEEN ${firstMicros} AND ${lastMicros}`,
-        `CASE WHEN ${micros} % 1000000 = 0 THEN ${text('%Y-%m-%d %H:%M:%S')} ELSE ${text('%Y-%m-%d %H:%M:%S.%f')} END`,
+        text('%Y-%m-%dT%H:%M:%S.%fZ'),
       )
     }
     case 'float':
@@ -193,8 +193,7 @@ function decimalText(value: bigint, scale: number): string {
 export function instantText(micros: bigint): string {
   const fraction = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n
   const iso = new Date(Number((micros - fraction) / 1000n)).toISOString()
-  const seconds = `${iso.slice(0, 10)} ${iso.slice(11, 19)}`
-  return fraction === 0n ? seconds : `${seconds}.${String(fraction).padStart(6, '0')}`
+  return `${iso.slice(0, 19)}.${String(fraction).padStart(6, '0')}Z`
 }
 
 /** As DuckDB prints it: the shortest digits that give the value back, `1.0`, `1e+20`, `1e-07`. */

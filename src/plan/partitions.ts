@@ -4,6 +4,7 @@
 import type { AddFile, PartitionValues } from '../manifest/actions.js'
 import { parseStats } from '../manifest/stats.js'
 import { partitionId, partitionPath } from '../partition/spec.js'
+import type { Schema } from '../schema/types.js'
 import type { StagedFile } from '../stage/port.js'
 import type { PlanContext } from './port.js'
 
@@ -13,13 +14,15 @@ export interface Partition<F> {
   files: F[]
 }
 
+/** Other writers may spell a value in their own way: what is equal in the column's type is one partition. */
 export function byPartition<F extends { partitionValues: PartitionValues }>(
   files: Iterable<F>,
   partitionBy: string[],
+  schema: Schema,
 ): Map<string, Partition<F>> {
   const partitions = new Map<string, Partition<F>>()
   for (const file of files) {
-    const id = partitionId(file.partitionValues, partitionBy)
+    const id = partitionId(file.partitionValues, partitionBy, schema)
     const partition = partitions.get(id)
     if (partition) partition.files.push(file)
     else partitions.set(id, { id, values: file.partitionValues, files: [file] })

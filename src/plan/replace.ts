@@ -33,9 +33,9 @@ import {
 
 export const replace: Plan = function* (ctx) {
   const { scope, base } = ctx
-  const staged = byPartition(yield* stageInput(ctx), ctx.partitionBy)
+  const staged = byPartition(yield* stageInput(ctx), ctx.partitionBy, ctx.schema)
   refuseOutsideScope(ctx, staged)
-  const old = byPartition(base?.files.values() ?? [], ctx.partitionBy)
+  const old = byPartition(base?.files.values() ?? [], ctx.partitionBy, ctx.schema)
   const touched = [...old.values()].filter(({ id, values }) =>
     scope ? matchesPartition(scope, values, ctx.schema) : staged.has(id),
   )
@@ -44,8 +44,12 @@ export const replace: Plan = function* (ctx) {
 }
 
 export const overwrite: Plan = function* (ctx) {
-  const staged = byPartition(yield* stageInput(ctx), ctx.partitionBy)
-  const old = byPartition(ctx.base?.files.values() ?? [], ctx.base?.metadata.partitionBy ?? ctx.partitionBy)
+  const staged = byPartition(yield* stageInput(ctx), ctx.partitionBy, ctx.schema)
+  const old = byPartition(
+    ctx.base?.files.values() ?? [],
+    ctx.base?.metadata.partitionBy ?? ctx.partitionBy,
+    ctx.base?.metadata.schema ?? ctx.schema,
+  )
   return yield* exchange(ctx, staged, [...old.values()], { kind: 'everything' })
 }
 

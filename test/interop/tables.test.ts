@@ -282,3 +282,13 @@ function reader(name: Reader['name']): Reader {
   if (!found) throw new Error(`no ${name}`)
   return found
 }
+
+test('a partition value that Spark spells in its own way is the same partition', async () => {
+  const root = join(folder, 'spelled')
+  const at = new Date('2026-11-20T09:30:00Z')
+  await reader('spark').createTable(root, { p: 'timestamp', id: 'long' }, [{ p: at, id: 1n }], { partitionBy: ['p'] })
+  await using table = await openTable(root)
+  expect(await table.replace([{ p: at, id: 1 }])).toMatchObject({ status: 'unchanged' })
+  expect(await table.replace([{ p: at, id: 2 }])).toMatchObject({ files: { added: 1, removed: 1 } })
+  await expectAllToRead(root, [{ p: at, id: 2n }])
+})
