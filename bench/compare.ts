@@ -17,19 +17,24 @@ export async function compare(variants: readonly Variant[], options: CompareOpti
       console.error(`  ${variant.name}: ${run.seconds.toFixed(3)} s, ${Math.round(run.peakMB)} MB`)
     }
   const peer = variants.findIndex(({ isPeer }) => isPeer === true)
-  const peerSeconds = medianOf(runs[peer] ?? [], ({ seconds }) => seconds)
-  const peerMB = medianOf(runs[peer] ?? [], ({ peakMB }) => peakMB)
+  // A peer that failed is nobody to divide by.
+  const peerRuns = (runs[peer] ?? []).filter(({ facts }) => facts.failed !== true)
+  const peerSeconds = medianOf(peerRuns, ({ seconds }) => seconds)
+  const peerCpu = medianOf(peerRuns, ({ cpuSeconds }) => cpuSeconds)
+  const peerMB = medianOf(peerRuns, ({ peakMB }) => peakMB)
   return variants.map(({ name }, i) => {
     const mine = runs[i] ?? []
     const seconds = medianOf(mine, (run) => run.seconds)
+    const cpuSeconds = medianOf(mine, (run) => run.cpuSeconds)
     const peakMB = medianOf(mine, (run) => run.peakMB)
     return {
       name,
       ratio: seconds / peerSeconds,
+      cpuRatio: cpuSeconds / peerCpu,
       memoryRatio: peakMB / peerMB,
       seconds,
       processSeconds: medianOf(mine, (run) => run.processSeconds),
-      cpuSeconds: medianOf(mine, (run) => run.cpuSeconds),
+      cpuSeconds,
       peakMB,
       facts: mine[0]?.facts ?? {},
     }
@@ -70,6 +75,8 @@ export interface Summary extends Run {
   name: string
   /** Of the peer. */
   ratio: number
+  /** Of the whole processes: to be believed before `ratio` on a busy machine. */
+  cpuRatio: number
   memoryRatio: number
 }
 
@@ -88,12 +95,14 @@ export async function inPython(program: string, verb: string, input: object): Pr
 
 export function printSummaries(title: string, summaries: readonly Summary[]): void {
   console.log(`\n${title}\n`)
-  console.log('| | × time | × memory | s | whole process s | CPU s | peak MB | |')
-  console.log('|---|---|---|---|---|---|---|---|')
-  for (const { name, ratio, memoryRatio, seconds, processSeconds, cpuSeconds, peakMB, facts } of summaries) {
+  console.log('| | × time | × CPU | × memory | s | whole process s | CPU s | peak MB | |')
+  console.log('|---|---|---|---|---|---|---|---|---|')
+  for (const { name, ratio, cpuRatio, memoryRatio, seconds, processSeconds, cpuSeconds, peakMB, facts } of summaries) {
     const said = Object.entries(facts).map(([fact, value]) => `${fact} ${value}`)
     const numbers = [
-      ...[ratio, memoryRatio, seconds, processSeconds, cpuSeconds].map((value) => value.toFixed(2)),
+      ...[ratio, cpuRatio, memoryRatio, seconds, processSeconds, cpuSeconds].map((value) =>
+        Number.isNaN(value) ? '–' : value.toFixed(2),
+      ),
       Math.round(peakMB),
     ]
     console.log(`| ${[name, ...numbers, said.join(', ')].join(' | ')} |`)

@@ -1,7 +1,7 @@
 /**
  * One CSV file, about 90 bytes a row, 8 columns → 30, 365 and 5,000 partitions under a memory limit of 1 GiB.
  *
- *   lakewright   append(csv(file)): types proposed from the whole file's texts and proved value by value, committed
+ *   lakewright   append(csv(file)): types proposed from a sample and proved value by value, read back, committed
  *   DuckDB       plain `COPY` of what its sniffer makes of the file: no proof (codes lose their leading zeros), no commit,
  *                and as many files as it likes
  */
@@ -25,7 +25,7 @@ export const benchmark: Benchmark = {
     const tables = []
     for (const [partitions, partitionBy] of partitionings) {
       const input = { source, partitionBy }
-      // Of the many, DuckDB keeps more in memory than it may.
+      // Of so many, DuckDB's `COPY` keeps more in memory than it may.
       const mayFail = partitions > 1000
       const summaries = await compare(
         [
