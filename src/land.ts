@@ -35,14 +35,14 @@ export async function land(load: Load, first: Planned, rejected?: Rejected): Pro
   refuseEmptyOverwrite(load, first)
   const name = await nameOfLoad(load, first)
   let planned = first
-  let upload: UploadState = { staged: new Map(), journal: [] }
+  const upload: Upload = { reserved: new Map(), staged: new Map(), journal: [] }
   try {
     for (let round = 0; ; round++) {
       const known = await duplicateOf(load, planned, name)
       if (known) return await afterDiscard(load, upload, known)
       if (changesNothing(load, planned))
         return await afterDiscard(load, upload, receiptFor('unchanged', load, planned, rejected))
-      upload = await uploadMissing(load, planned, rejected, upload)
+      await uploadMissing(load, planned, rejected, upload)
       const result = await commitOrRestage(load, planned, upload, name, rejected)
       if (result.status === 'restage') continue
       if (result.status === 'committed') return await afterCommit(load, planned, upload, result, rejected)
@@ -60,7 +60,7 @@ export async function land(load: Load, first: Planned, rejected?: Rejected): Pro
 async function commitOrRestage(
   load: Load,
   planned: Planned,
-  upload: UploadState,
+  upload: Upload,
   name: LoadName | undefined,
   rejected: Rejected | undefined,
 ): Promise<CommitResult | { status: 'restage' }> {
@@ -77,12 +77,6 @@ async function commitOrRestage(
     file.key = file.key.replace(/(-r\d+)?\.parquet$/, `-r${again}.parquet`)
     return { status: 'restage' }
   }
-}
-
-interface UploadState {
-  /** By final key. */
-  staged: Map<string, Upload['staged'][number]>
-  journal: string[]
 }
 
 /** A load id is kept with the digest of its content, so that the same id with other rows is noticed. */
@@ -116,33 +110,27 @@ async function uploadMissing(
   load: Load,
   { verdict }: Planned,
   rejected: Rejected | undefined,
-  before: UploadState,
-): Promise<UploadState> {
-  const wanted = [...verdict.add, ...(rejected ? [rejected] : [])].filter(({ key }) => !before.staged.has(key))
-  if (wanted.length === 0) return before
-  const bytes = wanted.reduce((sum, { file }) => sum + file.sizeBytes, 0)
-  let done = 0
-  const upload = await uploadFiles(wanted, {
+  upload: Upload,
+): Promise<void> {
+  const wanted = [...verdict.add, ...(rejected ? [rejected] : [])].filter(({ key }) => !upload.staged.has(key))
+  const totalBytes = wanted.reduce((sum, { file }) => sum + file.sizeBytes, 0)
+  let bytes = 0
+  await uploadFiles(wanted, upload, {
     store: load.store,
     folder: stagingFolder(load.settings.loadId ?? load.txnId),
-    firstSegment: before.journal.length,
     load: { txnId: load.txnId, loadId: load.settings.loadId, mode: load.mode, startedMs: load.startedMs },
-    signal: load.signal,
+    ...(load.signal ? { signal: load.signal } : {}),
     onUploaded: (size) => {
-      done += size
-      report(load, { stage: 'upload', bytes: done, totalBytes: bytes, share: done / bytes })
+      bytes += size
+      report(load, { stage: 'upload', bytes, totalBytes, share: bytes / totalBytes })
     },
   })
-  return {
-    staged: new Map([...before.staged, ...upload.staged.map((staged) => [staged.key, staged] as const)]),
-    journal: [...before.journal, ...upload.journal],
-  }
 }
 
 function attemptOf(
   load: Load,
   planned: Planned,
-  upload: UploadState,
+  upload: Upload,
   name: LoadName | undefined,
   rejected: Rejected | undefined,
 ): Attempt {
@@ -238,7 +226,7 @@ function refuseEmptyOverwrite(load: Load, { verdict, base }: Planned): void {
 async function afterCommit(
   load: Load,
   planned: Planned,
-  upload: UploadState,
+  upload: Upload,
   { version, snapshot }: Extract<CommitResult, { status: 'committed' }>,
   rejected: Rejected | undefined,
 ): Promise<Receipt> {
@@ -260,12 +248,7 @@ async function afterCommit(
 }
 
 /** What an earlier plan staged and the committed one did not need, then the journal. */
-async function sweep(
-  load: Load,
-  { verdict }: Planned,
-  upload: UploadState,
-  rejected: Rejected | undefined,
-): Promise<void> {
+async function sweep(load: Load, { verdict }: Planned, upload: Upload, rejected: Rejected | undefined): Promise<void> {
   const kept = new Set([...verdict.add.map(({ key }) => key), rejected?.key])
   const unneeded = [...upload.staged.values()].filter(({ key }) => !kept.has(key))
   for (const staged of unneeded) await load.store.abort(staged)
@@ -281,15 +264,15 @@ async function attempt(load: Load, what: string, run: () => Promise<unknown>): P
 }
 
 /** Nothing of this load is, or ever will be, visible: every slot that it tried holds another's record, or it tried none. */
-async function discard(load: Load, { staged, journal }: UploadState): Promise<void> {
+async function discard(load: Load, { reserved, staged, journal }: Upload): Promise<void> {
   await attempt(load, 'could not sweep staged files', async () => {
-    for (const file of staged.values()) await load.store.abort(file)
+    for (const file of [...reserved.values(), ...staged.values()]) await load.store.abort(file)
     // The loss is proven, so promoted files go by their exact keys.
     await load.store.delete([...staged.keys(), ...journal])
   })
 }
 
-async function afterDiscard(load: Load, upload: UploadState, receipt: Receipt): Promise<Receipt> {
+async function afterDiscard(load: Load, upload: Upload, receipt: Receipt): Promise<Receipt> {
   await discard(load, upload)
   return receipt
 }

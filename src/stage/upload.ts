@@ -6,9 +6,13 @@ import pLimit from 'p-limit'
 import { journalSegmentKey } from '../store/keys.js'
 import type { CallOptions, Reservation, SpooledFile, Staged, Store } from '../store/port.js'
 
+/** What a load has in the store. It is written down as it happens, so that whoever cleans up after a failure misses nothing. */
 export interface Upload {
-  staged: Staged[]
-  /** Journal segments written, to be deleted once the load's fate is decided. */
+  /** By final key: reserved, and not yet known to be staged. */
+  reserved: Map<string, Reservation>
+  /** By final key. */
+  staged: Map<string, Staged>
+  /** Keys of the journal's segments, to be deleted once the load's fate is decided. */
   journal: string[]
 }
 
@@ -16,8 +20,6 @@ export interface UploadContext extends CallOptions {
   store: Store
   /** The load's staging folder, see `stagingFolder`. */
   folder: string
-  /** How many segments the journal has already. */
-  firstSegment: number
   /** What the journal says about the load itself. */
   load: { txnId: string; loadId?: string | undefined; mode: string; startedMs: number }
   onUploaded?: (bytes: number) => void
@@ -27,26 +29,30 @@ export interface UploadContext extends CallOptions {
 const segmentFiles = 256
 const uploadsAtOnce = 16
 
-export async function uploadFiles(files: { key: string; file: SpooledFile }[], ctx: UploadContext): Promise<Upload> {
-  const upload: Upload = { staged: [], journal: [] }
+export async function uploadFiles(
+  files: { key: string; file: SpooledFile }[],
+  upload: Upload,
+  ctx: UploadContext,
+): Promise<void> {
   const limit = pLimit(uploadsAtOnce)
+  const call = ctx.signal ? { signal: ctx.signal } : {}
   for (let start = 0; start < files.length; start += segmentFiles) {
     const segment = files.slice(start, start + segmentFiles)
-    const reservations = await ctx.store.reserve(segment, { folder: ctx.folder, signal: ctx.signal })
-    const number = ctx.firstSegment + upload.journal.length
-    const key = journalSegmentKey(ctx.folder, ctx.load.txnId, number)
+    const reservations = await ctx.store.reserve(segment, { folder: ctx.folder, ...call })
+    for (const reservation of reservations) upload.reserved.set(reservation.key, reservation)
+    const key = journalSegmentKey(ctx.folder, ctx.load.txnId, upload.journal.length)
     upload.journal.push(key)
-    await ctx.store.putDerived(key, journalSegment(ctx.load, reservations), { signal: ctx.signal })
+    await ctx.store.putDerived(key, journalSegment(ctx.load, reservations), call)
     const staged = segment.map(({ file }, i) =>
       limit(async () => {
-        const done = await ctx.store.stage(reservations[i] as Reservation, file, { signal: ctx.signal })
+        const done = await ctx.store.stage(reservations[i] as Reservation, file, call)
+        upload.staged.set(done.key, done)
+        upload.reserved.delete(done.key)
         ctx.onUploaded?.(file.sizeBytes)
-        return done
       }),
     )
-    upload.staged.push(...(await allOrFirstError(staged)))
+    await allOrFirstError(staged)
   }
-  return upload
 }
 
 function journalSegment(load: UploadContext['load'], reservations: Reservation[]): Uint8Array {
