@@ -37,6 +37,33 @@ describe.each(places)('on $name', ({ make }) => {
   })
 })
 
+describe.each(places)('on $name', ({ make }) => {
+  test('while a load runs no lister sees any of it, until it is promoted for the commit', async () => {
+    await using place = await make()
+    const url = `${place.url}/t`
+    await using table = await openTable(url, { store: place.store, partitionBy: ['dt'] })
+    await table.append(before)
+    const store = await openStore(url, place.store)
+    const parquetFiles = async () => {
+      const found: string[] = []
+      for await (const { key } of store.list('')) if (key.endsWith('.parquet')) found.push(key)
+      return found
+    }
+    const there = await parquetFiles()
+    let seen: string[] | undefined
+    const watched = proxied(store, {
+      promote: async (staged) => {
+        seen ??= await parquetFiles()
+        await store.promote(staged)
+      },
+    })
+    await using loading = await openTable(url, { components: { store: watched } })
+    await loading.append(incoming)
+    expect(seen).toEqual(there)
+    expect(await parquetFiles()).toHaveLength(there.length + 2)
+  })
+})
+
 describe('a commit whose answer is lost', () => {
   test('is unknown, deletes nothing, and the same load id finds that it happened', async () => {
     const url = `memory://unknown-${randomUUID()}`
