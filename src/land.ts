@@ -40,7 +40,7 @@ export async function land(load: Load, first: Planned, rejected?: Rejected): Pro
     for (let round = 0; ; round++) {
       const known = await duplicateOf(load, planned, name)
       if (known) return await afterDiscard(load, upload, known)
-      if (changesNothing(load, planned))
+      if (rejected === undefined && changesNothing(load, planned))
         return await afterDiscard(load, upload, receiptFor('unchanged', load, planned, rejected))
       await uploadMissing(load, planned, rejected, upload)
       const result = await commitOrRestage(load, planned, upload, name, rejected)

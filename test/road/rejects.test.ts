@@ -37,4 +37,16 @@ describe.each(places)('on $name', ({ name, make }) => {
     ])
     expect(rows.every(({ f }) => String(f).endsWith('mixed.csv'))).toBe(true)
   })
+
+  test('rows are kept aside even where none of the load fits', async () => {
+    await using place = await make()
+    const file = join(folder, 'none.csv')
+    writeFileSync(file, 'p,id\na,x\nb,y\n')
+    await using table = await openTable(`${place.url}/t`, { store: place.store, partitionBy: ['p'] })
+    await table.append([{ p: 'a', id: 1 }])
+    const receipt = await table.append(csv(file), { onReject: 'divert' })
+    expect(receipt).toMatchObject({ status: 'committed', rows: { read: 2, written: 0, rejected: 2 } })
+    expect(receipt.rejectedFile).toBeDefined()
+    expect(await table.query('select id from t').toArray()).toEqual([{ id: 1n }])
+  })
 })
