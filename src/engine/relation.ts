@@ -34,7 +34,7 @@ import { literal, quoteGlobFree, quoteIdent, quotePath, quoteText } from './sql.
 export function filesRelation({ files, schema, partitionBy, provenance = false }: RelationRequest): string {
   const dataColumns = schema.filter((field) => !isPartitionColumn(field, partitionBy))
   for (const file of files) refuseMaskedRows(file)
-  if (provenance) refuseRowNumberColumn(schema)
+  if (provenance === true) refuseRowNumberColumn(schema)
   if (files.length === 0) return emptyRelation(schema, provenance)
 
   const { uniform, rest } = groupFiles(files, dataColumns)
@@ -50,8 +50,8 @@ export interface RelationRequest {
   files: readonly RelationFile[]
   schema: Schema
   partitionBy: readonly string[]
-  /** Add `__lw_file` and `__lw_row`. */
-  provenance?: boolean
+  /** Add `__lw_file` and `__lw_row`; with `file` the row is null, and costs nothing. */
+  provenance?: boolean | 'file'
 }
 
 /** An `AddFile` with the path where its content can be read: on this machine, or a URL that the reader's DuckDB knows. */
@@ -67,7 +67,7 @@ export interface RelationFile {
 }
 
 /** No rows, the table's columns. */
-export function emptyRelation(schema: Schema, provenance = false): string {
+export function emptyRelation(schema: Schema, provenance: boolean | 'file' = false): string {
   const columns = schema.map((field) => `${nullOf(field.type)} AS ${quoteIdent(field.name)}`)
   if (provenance) columns.push('CAST(NULL AS VARCHAR) AS __lw_file', 'CAST(NULL AS BIGINT) AS __lw_row')
   return `SELECT ${columns.join(', ')} WHERE false`
@@ -82,7 +82,7 @@ interface Shape {
   schema: Schema
   dataColumns: Schema
   partitionBy: readonly string[]
-  provenance: boolean
+  provenance: boolean | 'file'
   /** Every file has every column, with the same nested types. */
   complete: boolean
 }
@@ -90,14 +90,14 @@ interface Shape {
 function scan(files: RelationFile[], shape: Shape): string {
   const partitionFields = shape.partitionBy.map((name) => partitionField(shape.schema, name))
   const source = partitionSource(files, partitionFields)
-  const fileKey = shape.provenance ? fileKeySource(files) : undefined
+  const fileKey = shape.provenance !== false ? fileKeySource(files) : undefined
   const joined = source.kind === 'join' || fileKey?.kind === 'join'
   const options = [
     source.kind === 'hive'
       ? `hive_partitioning = true, hive_types = {${partitionFields.map((field) => `${quoteText(field.name)}: ${quoteText(toSql(field.type))}`).join(', ')}}`
       : 'hive_partitioning = false',
-    ...(joined || shape.provenance ? [`filename = '__lw_path'`] : []),
-    ...(shape.provenance ? ['file_row_number = true'] : []),
+    ...(joined || shape.provenance !== false ? [`filename = '__lw_path'`] : []),
+    ...(shape.provenance === true ? ['file_row_number = true'] : []),
     ...(shape.complete ? [] : ['union_by_name = true']),
   ]
   const paths = files.map((file) => quoteGlobFree(file.path)).join(', ')
@@ -108,7 +108,10 @@ function scan(files: RelationFile[], shape: Shape): string {
     const value = at < 0 ? dataValue(field) : source.value(field, at)
     return `${value} AS ${quoteIdent(field.name)}`
   })
-  if (fileKey !== undefined) columns.push(`${fileKey.value} AS __lw_file`, 'r.file_row_number AS __lw_row')
+  if (fileKey !== undefined) {
+    const row = shape.provenance === true ? 'r.file_row_number' : 'CAST(NULL AS BIGINT)'
+    columns.push(`${fileKey.value} AS __lw_file`, `${row} AS __lw_row`)
+  }
   const values = joined ? ` JOIN (${valuesPerFile(files, partitionFields)}) p ON p.path = r.__lw_path` : ''
   return `SELECT ${columns.join(', ')} FROM ${from}${values}`
 }

@@ -5,6 +5,7 @@
 
 import { filesRelation, type RelationFile } from '../engine/relation.js'
 import type { AddFile } from '../manifest/actions.js'
+import { findColumn } from '../schema/names.js'
 import { quoteIdentifier } from '../schema/quote.js'
 import type { Answer, Ask, Reads, StagedFile } from './port.js'
 import { type StagingContext, stageRows } from './stage.js'
@@ -58,6 +59,8 @@ export function createExecutor(ctx: ExecutorContext): Executor {
 
 async function defineReads(ctx: ExecutorContext, { alias, files, columns }: Reads): Promise<void> {
   const local = await ctx.localFiles(files, columns)
-  const select = filesRelation({ files: local, schema: ctx.schema, partitionBy: ctx.partitionBy, provenance: true })
+  // The engine numbers rows in a column of this name; a table that has one goes without.
+  const provenance = findColumn(ctx.schema, 'file_row_number') === undefined ? true : 'file'
+  const select = filesRelation({ files: local, schema: ctx.schema, partitionBy: ctx.partitionBy, provenance })
   await ctx.engine.run(`CREATE OR REPLACE TEMP VIEW ${quoteIdentifier(alias)} AS ${select}`)
 }

@@ -225,7 +225,7 @@ async function fingerprintsOf(files: SpoolFile[], ctx: StagingContext): Promise<
     files: files.map(({ path }) => ({ path, key: path, partitionValues: {} })),
     schema: dataColumns(ctx),
     partitionBy: [],
-    provenance: true,
+    provenance: 'file',
   })
   const rows = await ctx.engine.rows(
     `SELECT __lw_file, ${fingerprintSql(columns)} FROM (${relation}) GROUP BY __lw_file`,
@@ -240,7 +240,7 @@ function relationOf(files: SpoolFile[], ctx: StagingContext): string {
     files: files.map(({ path, partitionValues }) => ({ path, key: path, partitionValues })),
     schema: ctx.schema,
     partitionBy: ctx.partitionBy,
-    provenance: true,
+    provenance: 'file',
   })
 }
 

@@ -110,6 +110,17 @@ describe('names and values that mean mischief', () => {
     expect((await made.verify({ deep: true })).problems).toEqual([])
   })
 
+  test('names that the engine uses itself are names', async () => {
+    const rows = [{ file_row_number: 7, filename: 'x', file_index: 1, rowid: 2, __lw: 3 }]
+    await using made = await openTable(join(folder, 'engine-names'), { partitionBy: ['filename'] })
+    await made.append(rows)
+    expect(await made.replace(rows)).toMatchObject({ status: 'unchanged' })
+    expect(
+      await made.query('select file_row_number::integer as n, filename as f, rowid::integer as r from t').toArray(),
+    ).toEqual([{ n: 7, f: 'x', r: 2 }])
+    expect((await made.verify({ deep: true })).problems).toEqual([])
+  })
+
   test('a scope is parsed, never run', async () => {
     const before = log(table)
     const run = await lakewright(['replace', table, '--from', writeCsv(), '--scope', "dt = '2026-11-03'; drop table t"])
