@@ -4,17 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { createBucket } from '../servers/s3.js'
-import {
-  arrayOf,
-  canonicalRows,
-  type Location,
-  mapOf,
-  openReaders,
-  type Reader,
-  type Row,
-  seenBy,
-  structOf,
-} from './readers/index.js'
+import { allReaders } from './readers/all.js'
+import { arrayOf, canonicalRows, mapOf, type Row, structOf } from './readers/index.js'
 
 const regions = [
   ...['plain', 'a/b', 'é ü', '50%', 'x=y', 'sp ace', "q'uote", 'co:lon', '日本', 'a+b', 'a&b#c', '[z]{y}', 'a\tb'],
@@ -74,33 +65,13 @@ const rows: Row[] = [
   Object.fromEntries(Object.keys(schema).map((name) => [name, null])),
 ]
 
-let readers: Reader[]
+const { reader, expectAllToRead } = allReaders()
 let folder: string
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lakewright-readers-'))
-  readers = await openReaders()
-}, 600_000)
-
-afterAll(async () => {
-  await Promise.all((readers ?? []).map((reader) => reader.close()))
-  await rm(folder, { recursive: true, force: true })
 })
-
-const reader = (name: Reader['name']) => {
-  const found = readers.find((candidate) => candidate.name === name)
-  if (!found) throw new Error(`no ${name}`)
-  return found
-}
-
-async function expectAllToRead(table: Location, expected: Row[], options?: { version?: number }) {
-  for (const { name, read } of readers) {
-    expect({ name, rows: await read(table, options) }).toEqual({
-      name,
-      rows: seenBy(name, canonicalRows(expected)),
-    })
-  }
-}
+afterAll(() => rm(folder, { recursive: true, force: true }))
 
 test('five readers give the same text for awkward types and partition values, now and at an older version', async () => {
   const table = join(folder, 'awkward')

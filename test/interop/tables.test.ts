@@ -9,20 +9,16 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { openDuckDB } from '../../src/engine/duckdb.js'
 import { openTable, parquet, type Table } from '../../src/index.js'
 import { freshBucket } from '../servers/bucket.js'
-import { canonicalRows, type Location, openReaders, type Reader, type Row, seenBy } from './readers/index.js'
+import { allReaders } from './readers/all.js'
+import type { Row } from './readers/index.js'
 
-let readers: Reader[]
+const { reader, expectAllToRead } = allReaders()
 let folder: string
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lakewright-tables-'))
-  readers = await openReaders()
-}, 1_800_000)
-
-afterAll(async () => {
-  await Promise.all((readers ?? []).map((reader) => reader.close()))
-  await rm(folder, { recursive: true, force: true })
 })
+afterAll(() => rm(folder, { recursive: true, force: true }))
 
 const regions = [
   ...[
@@ -262,12 +258,6 @@ async function sourceFile(): Promise<string> {
   return path
 }
 
-async function expectAllToRead(table: Location, expected: Row[], options?: { version?: number }): Promise<void> {
-  for (const { name, read } of readers) {
-    expect({ name, rows: await read(table, options) }).toEqual({ name, rows: seenBy(name, canonicalRows(expected)) })
-  }
-}
-
 async function expectOurselvesToRead(table: Table, count: number): Promise<void> {
   expect((await (await table.query('select * from t')).toArray()).length).toBe(count)
   expect((await table.verify({ deep: true })).problems).toEqual([])
@@ -275,12 +265,6 @@ async function expectOurselvesToRead(table: Table, count: number): Promise<void>
 
 async function idsOf(table: Table): Promise<unknown[]> {
   return (await (await table.query('select id from t order by id')).toArray()).map(({ id }) => id)
-}
-
-function reader(name: Reader['name']): Reader {
-  const found = readers.find((candidate) => candidate.name === name)
-  if (!found) throw new Error(`no ${name}`)
-  return found
 }
 
 test('a partition value that Spark spells in its own way is the same partition', async () => {
