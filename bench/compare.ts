@@ -86,9 +86,14 @@ export function inNode(benchmark: string, variant: string, input: object): (fold
   return (folder) => [process.execPath, entry, benchmark, variant, JSON.stringify({ ...input, folder })]
 }
 
-/** A Python program below `peers/`, with the packages of the foreign readers' environment. */
-export async function inPython(program: string, verb: string, input: object): Promise<(folder: string) => string[]> {
-  const { python } = await pythonEnvironment('readers')
+/** A Python program below `peers/`, by default with the packages of the foreign readers' environment. */
+export async function inPython(
+  program: string,
+  verb: string,
+  input: object,
+  environment: 'readers' | 'bench' = 'readers',
+): Promise<(folder: string) => string[]> {
+  const { python } = await pythonEnvironment(environment)
   const path = fileURLToPath(new URL(`./peers/${program}`, import.meta.url))
   return (folder) => [python, path, verb, JSON.stringify({ ...input, folder })]
 }

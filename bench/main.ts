@@ -6,7 +6,7 @@ import { cacheRoot } from '../test/servers/cache.js'
 import type { Benchmark } from './benchmark.js'
 import { printSummaries } from './compare.js'
 
-const names = ['arrow-batches', 'csv', 'replace', 'metadata', 'startup']
+const names = ['arrow-batches', 'csv', 'replace', 'diff', 'merge', 'sync', 'metadata', 'startup']
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { rows: { type: 'string' }, rounds: { type: 'string' }, clean: { type: 'boolean' } },

@@ -5,9 +5,9 @@
  *   lakewright   replace(parquet(file))
  *   deltalake    write_deltalake(mode='overwrite', predicate='region in (…)'), the file streamed
  */
-import { cp, link, mkdir, readdir } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { openTable, parquet } from '../src/index.js'
+import { baseTable, copyTable } from './base-table.js'
 import { type Benchmark, timed, type Work } from './benchmark.js'
 import { compare, inNode, inPython } from './compare.js'
 import { ordersFile } from './orders.js'
@@ -17,7 +17,8 @@ const regions = ['03', '14', '25']
 export const benchmark: Benchmark = {
   title: 'replace 3 of 30 partitions',
   async run({ rows = 10_000_000, rounds, folder, inputs }) {
-    const table = await baseTable(rows, folder, inputs)
+    const all = await ordersFile('parquet', rows, { folder: inputs })
+    const table = await baseTable(all, folder, { partitionBy: ['region'] })
     const where = `region IN (${regions.map((region) => `'${region}'`).join(', ')})`
     const same = await ordersFile('parquet', rows, { folder: inputs, name: 'same', where })
     const other = await ordersFile('parquet', rows, { folder: inputs, name: 'other', where, amount: 'amount + 1' })
@@ -50,24 +51,4 @@ export const work: Record<string, Work> = {
     const { status, version, bytes } = result
     return { seconds, addedMB: Math.round(bytes.added / 1e5) / 10, status, version }
   },
-}
-
-async function baseTable(rows: number, folder: string, inputs: string): Promise<string> {
-  const all = await ordersFile('parquet', rows, { folder: inputs })
-  const path = join(folder, 'base')
-  await using table = await openTable(path, { partitionBy: ['region'] })
-  await table.append(parquet(all))
-  return path
-}
-
-/** Data files never change, so a second name for each is a copy. */
-async function copyTable(from: string, to: string): Promise<void> {
-  for (const entry of await readdir(from, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue
-    const path = join(entry.parentPath, entry.name)
-    const target = join(to, path.slice(from.length + 1))
-    await mkdir(dirname(target), { recursive: true })
-    if (path.includes('_delta_log')) await cp(path, target)
-    else await link(path, target)
-  }
 }

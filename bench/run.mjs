@@ -20,6 +20,12 @@ await build({
   target: 'node20',
   logLevel: 'warning',
 })
-const besides = ['package.json', 'bench/measure.py', 'bench/peers', 'test/servers/readers.requirements.txt']
+const besides = [
+  'package.json',
+  'bench/measure.py',
+  'bench/peers',
+  'test/servers/readers.requirements.txt',
+  'test/servers/bench.requirements.txt',
+]
 for (const path of besides) await cp(join(root, path), join(out, path), { recursive: true })
 await import(pathToFileURL(join(out, 'bench', 'main.js')).href)

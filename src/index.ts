@@ -6,6 +6,8 @@
  *     const receipt = await orders.replace(csv('dumps/2026-11-20.csv.gz'))
  */
 export { type ErrorCode, exitCodes, isLakeError, LakeError } from './errors.js'
+export type { TrippedGuard } from './guard.js'
+export type { HeldSummary } from './held.js'
 export type { CommitSummary } from './maintain/history.js'
 export type { VerifyProblem, VerifyReport } from './maintain/verify.js'
 export { toJsonValue } from './read/json.js'
@@ -14,7 +16,18 @@ export type { FileSummary, PartitionSummary, TableSummary } from './read/show.js
 export { type At, parseTableUrl } from './read/version.js'
 export type { ColumnInfo, LoadMode, PartitionPlan, Receipt } from './receipt.js'
 export type { LoadSettings, Progress, Scope, ScopeValue, TableSettings } from './settings.js'
-export { arrow, csv, type FileSource, files, json, ndjson, parquet, type SourceOptions, tsv } from './source/files.js'
+export {
+  arrow,
+  csv,
+  debezium,
+  type FileSource,
+  files,
+  json,
+  ndjson,
+  parquet,
+  type SourceOptions,
+  tsv,
+} from './source/files.js'
 export type { LoadInput } from './source/open.js'
 export type { ReadingSettings } from './source/port.js'
 export { openTable, Table } from './table.js'

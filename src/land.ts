@@ -1,25 +1,27 @@
 /**
  * From a verdict to a version: upload, commit, publish. The last part of a load, and the only one that others can see.
+ * A load that trips a guard ends one step earlier: staged, and waiting for an approval (`held.ts`).
  */
 import { isLakeError, LakeError } from './errors.js'
-import { type Load, type Planned, report } from './load.js'
-import type { Action, AddFile, CommitInfo, Metadata } from './manifest/actions.js'
-import { removeOf } from './manifest/change.js'
-import { checkpointIfDue } from './manifest/checkpoint.js'
-import { type Attempt, type CommitOptions, type CommitResult, commit } from './manifest/commit.js'
-import type { Footprint, Winner } from './manifest/conflict.js'
-import { keyProperty, newMetadata, plainProtocol } from './manifest/create.js'
+import { guardText, type TrippedGuard, trippedGuards } from './guard.js'
+import { type HeldLoad, readHeld, removeHeld, writeHeld } from './hold.js'
+import { attempt, attemptOf, derive, type Landing } from './landing.js'
+import { type Load, type Planned, report, rowHashContext, rowHashesOf } from './load.js'
+import type { CommitInfo, Metadata, Snapshot } from './manifest/actions.js'
+import { type CommitOptions, type CommitResult, commit } from './manifest/commit.js'
+import type { Winner } from './manifest/conflict.js'
+import { keyProperty, newMetadata } from './manifest/create.js'
 import { commitInfoOf, readCommitAt, readSnapshot } from './manifest/log.js'
 import { findLoad, type LoadName } from './manifest/progress.js'
-import { partitionId, partitionPath } from './partition/spec.js'
+import { partitionPath } from './partition/spec.js'
+import type { Verdict } from './plan/port.js'
 import { type Receipt, receiptOf } from './receipt.js'
+import { keyedModes } from './remembered.js'
 import { contentDigest, digestAlgorithm } from './stage/digest.js'
-import { fingerprintTag, fingerprintTagName } from './stage/fingerprint.js'
-import type { StagedFile } from './stage/port.js'
+import { fingerprintTag } from './stage/fingerprint.js'
 import { promoteFiles, type Upload, uploadFiles } from './stage/upload.js'
 import { stagingFolder } from './store/keys.js'
 import type { SpooledFile } from './store/port.js'
-import { packageVersion } from './version.js'
 
 /** Rows that were left out of the load, as a file beside the data. */
 export interface Rejected {
@@ -34,24 +36,28 @@ const mostReplans = 10
 export async function land(load: Load, first: Planned, rejected?: Rejected): Promise<Receipt> {
   refuseEmptyOverwrite(load, first)
   const name = await nameOfLoad(load, first)
+  const waiting = await waitingUnder(load, name)
   let planned = first
   const upload: Upload = { reserved: new Map(), staged: new Map(), journal: [] }
   try {
     for (let round = 0; ; round++) {
       const known = await duplicateOf(load, planned, name)
       if (known) return await afterDiscard(load, upload, known)
+      const guard = trippedGuards(load.mode, load.settings, planned.verdict)
+      if (guard.length > 0)
+        throw waiting ? heldBack(load, waiting) : await holdBack(load, planned, rejected, upload, guard)
       if (rejected === undefined && changesNothing(load, planned))
         return await afterDiscard(load, upload, receiptFor('unchanged', load, planned, rejected))
       await uploadMissing(load, planned, rejected, upload)
       const result = await commitOrRestage(load, planned, upload, name, rejected)
       if (result.status === 'restage') continue
-      if (result.status === 'committed') return await afterCommit(load, planned, upload, result, rejected)
+      if (result.status === 'committed') return await afterCommit(load, planned, upload, result, rejected, waiting)
       if (result.status === 'duplicate') return await afterDiscard(load, upload, duplicateReceipt(load, result))
       planned = await planOnTop(load, planned, result, round)
     }
   } catch (error) {
-    // An unknown commit may still turn out to have happened: its files must stay.
-    if (!isLakeError(error, 'commit-unknown')) await discard(load, upload)
+    // An unknown commit may still turn out to have happened, and a load that is held needs its files: they must stay.
+    if (!isLakeError(error, 'commit-unknown') && !upload.held) await discard(load, upload)
     throw error
   }
 }
@@ -65,26 +71,45 @@ async function commitOrRestage(
   rejected: Rejected | undefined,
 ): Promise<CommitResult | { status: 'restage' }> {
   try {
-    return await commit(load.store, attemptOf(load, planned, upload, name, rejected), commitOptions(load))
+    const landing = landingOf(load, planned, rejected, name)
+    const promote = () => {
+      report(load, { stage: 'commit' })
+      const staged = filesOf(planned.verdict, rejected).flatMap(({ key }) => upload.staged.get(key) ?? [])
+      return promoteFiles(load.store, staged, { signal: load.signal })
+    }
+    const steps = { promote, soFar: () => soFar(load) }
+    return await commit(load.store, attemptOf(landing, planned.base, steps), commitOptions(load))
   } catch (error) {
     if (!isLakeError(error, 'unavailable') || error.details.restage !== true) throw error
-    const file = planned.verdict.add.find(({ key }) => key === error.details.key)
+    const { add, changeData = [], tombstones = [] } = planned.verdict
+    const file = [...add, ...changeData, ...tombstones].find(({ key }) => key === error.details.key)
     const again = (file?.restaged ?? 0) + 1
     // A store that takes the file over has no second copy to send.
     if (file === undefined || again > mostReplans || load.store.kind === 'local') throw error
     upload.staged.delete(file.key)
     file.restaged = again
-    file.key = file.key.replace(/(-r\d+)?\.parquet$/, `-r${again}.parquet`)
+    const lost = file.key
+    file.key = lost.replace(/(-r\d+)?\.parquet$/, `-r${again}.parquet`)
+    // A property may name the file.
+    const { properties = {} } = planned.verdict
+    for (const [name, text] of Object.entries(properties)) properties[name] = text.replaceAll(lost, file.key)
     return { status: 'restage' }
   }
 }
 
 /** A load id is kept with the digest of its content, so that the same id with other rows is noticed. */
-async function nameOfLoad(load: Load, { executor, shape }: Planned): Promise<LoadName | undefined> {
+async function nameOfLoad(load: Load, planned: Planned): Promise<LoadName | undefined> {
   const { loadId } = load.settings
-  if (loadId === undefined) return undefined
-  const digest = await contentDigest(executor.stagedInput, { engine: load.engine, signal: load.signal, ...shape })
-  return { id: loadId, algorithm: digestAlgorithm, digest }
+  return loadId === undefined ? undefined : await nameFor(load, planned, loadId)
+}
+
+async function nameFor(load: Load, { executor, shape }: Planned, id: string): Promise<LoadName> {
+  const { schema, extras, loadColumns } = shape
+  // Where a row stands in the input is no part of what it says.
+  const columns = [...schema, ...extras.filter(({ name }) => name !== '__lw_seq')]
+  const ctx = { engine: load.engine, signal: load.signal, schema: columns, loadColumns }
+  const digest = await contentDigest(executor.content(), ctx)
+  return { id, algorithm: digestAlgorithm, digest }
 }
 
 /** The receipt of the commit that carries this load id already. */
@@ -97,11 +122,12 @@ async function duplicateOf(load: Load, { base }: Planned, name: LoadName | undef
   return duplicateReceipt(load, { version: entry.version, receipt })
 }
 
-function changesNothing(load: Load, { verdict, shape }: Planned): boolean {
+function changesNothing(load: Load, planned: Planned): boolean {
+  const { verdict } = planned
   return (
     verdict.add.length === 0 &&
     verdict.supersede.length === 0 &&
-    !shape.changesTable &&
+    !changesTable(planned) &&
     load.settings.loadId === undefined
   )
 }
@@ -111,14 +137,16 @@ async function uploadMissing(
   { verdict }: Planned,
   rejected: Rejected | undefined,
   upload: Upload,
+  hold?: { hold: true },
 ): Promise<void> {
-  const wanted = [...verdict.add, ...(rejected ? [rejected] : [])].filter(({ key }) => !upload.staged.has(key))
+  const wanted = filesOf(verdict, rejected).filter(({ key }) => !upload.staged.has(key))
   const totalBytes = wanted.reduce((sum, { file }) => sum + file.sizeBytes, 0)
   let bytes = 0
   await uploadFiles(wanted, upload, {
     store: load.store,
     folder: stagingFolder(load.settings.loadId ?? load.txnId),
     load: { txnId: load.txnId, loadId: load.settings.loadId, mode: load.mode, startedMs: load.startedMs },
+    ...hold,
     ...(load.signal ? { signal: load.signal } : {}),
     onUploaded: (size) => {
       bytes += size
@@ -127,54 +155,48 @@ async function uploadMissing(
   })
 }
 
-function attemptOf(
-  load: Load,
-  planned: Planned,
-  upload: Upload,
-  name: LoadName | undefined,
+/** Everything that becomes visible with the commit. */
+function filesOf(
+  { add, changeData = [], tombstones = [] }: Verdict,
   rejected: Rejected | undefined,
-): Attempt {
-  const { base, verdict, shape } = planned
-  const wanted = [...verdict.add.map(({ key }) => key), ...(rejected ? [rejected.key] : [])]
+): { key: string; file: SpooledFile }[] {
+  return [...add, ...changeData, ...tombstones, ...(rejected ? [rejected] : [])]
+}
+
+function landingOf(load: Load, planned: Planned, rejected: Rejected | undefined, name: LoadName | undefined): Landing {
+  const { base, verdict } = planned
+  const { add, changeData = [], tombstones = [], supersede } = verdict
   return {
-    base,
     txnId: load.txnId,
-    footprint: footprintOf(load, planned),
-    ...(name ? { load: name } : {}),
-    promote: () => {
-      report(load, { stage: 'commit' })
-      const staged = wanted.flatMap((key) => upload.staged.get(key) ?? [])
-      return promoteFiles(load.store, staged, { signal: load.signal })
-    },
-    actions: (slot, timestamp) => {
-      const receipt = { ...receiptFor('committed', load, planned, rejected), version: slot }
-      const actions: Action[] = [{ commitInfo: commitInfoFor(load, planned, receipt) }]
-      if (base === undefined) actions.push({ protocol: plainProtocol() })
-      if (shape.changesTable) actions.push({ metaData: metadataOf(load, planned, timestamp) })
-      for (const file of verdict.supersede) actions.push({ remove: removeOf(file, timestamp, verdict.dataChange) })
-      for (const file of verdict.add) actions.push({ add: addOf(file, timestamp, verdict.dataChange) })
-      return actions
-    },
-  }
-}
-
-function footprintOf(load: Load, { base, verdict, shape }: Planned): Footprint {
-  const replaces = new Set(
-    verdict.supersede.map((file) => partitionId(file.partitionValues, shape.partitionBy, shape.schema)),
-  )
-  return {
     mode: load.mode,
+    baseVersion: base?.version ?? -1,
+    ...(name ? { name } : {}),
+    receipt: { ...receiptFor('committed', load, planned, rejected), ...(name ? { loadId: name.id } : {}) },
+    operation: operationOf(load, planned),
+    metadata: metadataOf(load, planned),
+    changesTable: changesTable(planned),
+    dataChange: verdict.dataChange,
     reads: verdict.reads,
-    removes: new Set(verdict.supersede.map(({ key }) => key)),
-    replaces: load.mode === 'overwrite' ? 'everything' : replaces,
-    metadata: metadataOf(load, { base, shape }, 0),
-    changesTable: shape.changesTable,
+    supersede: supersede.map(({ key }) => key),
+    add: add.map(({ file, fingerprint, key, partitionValues, stats }) => ({
+      ...{ key, partitionValues, sizeBytes: file.sizeBytes, stats, fingerprint: fingerprintTag(fingerprint) },
+    })),
+    changeData: changeData.map(({ file, key, partitionValues }) => ({
+      ...{ key, partitionValues, sizeBytes: file.sizeBytes },
+    })),
+    beside: [...tombstones, ...(rejected ? [rejected] : [])].map(({ key }) => key),
   }
 }
 
-function metadataOf(load: Load, { base, shape }: Pick<Planned, 'base' | 'shape'>, timestamp: number): Metadata {
-  const { schema, partitionBy, key, configuration } = shape
-  if (base === undefined) return newMetadata({ schema, partitionBy, key, configuration }, load.txnId, timestamp)
+function changesTable({ shape, verdict }: Planned): boolean {
+  return shape.changesTable || Object.keys(verdict.properties ?? {}).length > 0
+}
+
+function metadataOf(load: Load, { base, shape, verdict }: Planned): Metadata {
+  const { schema, partitionBy, key } = shape
+  const properties = { ...shape.configuration, ...verdict.properties }
+  const configuration = Object.fromEntries(Object.entries(properties).filter(([, text]) => text !== ''))
+  if (base === undefined) return newMetadata({ schema, partitionBy, key, configuration }, load.txnId, 0)
   return {
     ...base.metadata,
     schema,
@@ -183,34 +205,92 @@ function metadataOf(load: Load, { base, shape }: Pick<Planned, 'base' | 'shape'>
   }
 }
 
-function addOf(file: StagedFile, timestamp: number, dataChange: boolean): AddFile {
-  return {
-    key: file.key,
-    partitionValues: file.partitionValues,
-    sizeBytes: file.file.sizeBytes,
-    modificationTime: timestamp,
-    dataChange,
-    stats: file.stats,
-    tags: { [fingerprintTagName]: fingerprintTag(file.fingerprint) },
+/** In the words that other writers of the log use for the same. */
+function operationOf(
+  { mode, settings }: Load,
+  { shape }: Planned,
+): Pick<CommitInfo, 'operation' | 'operationParameters'> {
+  if (mode === 'delete')
+    return { operation: 'DELETE', operationParameters: { predicate: JSON.stringify([settings.where ?? '']) } }
+  if (keyedModes.has(mode)) {
+    const predicate = shape.key.map((name) => `current.${name} = incoming.${name}`).join(' AND ')
+    return { operation: 'MERGE', operationParameters: { predicate: JSON.stringify([predicate]) } }
   }
-}
-
-function commitInfoFor(load: Load, planned: Planned, receipt: Receipt): CommitInfo {
-  const { rows, files, bytes } = receipt
   return {
     operation: 'WRITE',
     operationParameters: {
-      mode: load.mode === 'append' ? 'Append' : 'Overwrite',
-      partitionBy: JSON.stringify(planned.shape.partitionBy),
+      mode: mode === 'append' ? 'Append' : 'Overwrite',
+      partitionBy: JSON.stringify(shape.partitionBy),
     },
-    operationMetrics: {
-      numFiles: String(files.added),
-      numOutputRows: String(rows.written),
-      numOutputBytes: String(bytes.added),
-    },
-    engineInfo: `lakewright/${packageVersion}`,
-    lakewright: { mode: load.mode, ...(receipt.loadId === undefined ? {} : { loadId: receipt.loadId }), receipt },
   }
+}
+
+/** Modes that a guard may hold back. */
+const guardedModes: readonly Load['mode'][] = ['sync', 'scd2']
+
+/** The load that waits for approval under the same id: the same one from before, or another that has to go first. */
+async function waitingUnder(load: Load, name: LoadName | undefined): Promise<HeldLoad | undefined> {
+  if (name === undefined || !guardedModes.includes(load.mode)) return undefined
+  const waiting = await readHeld(load.store, name.id, load.signal ? { signal: load.signal } : {})
+  if (waiting !== undefined) refuseOtherHeld(load, waiting, name)
+  return waiting
+}
+
+function refuseOtherHeld(load: Load, { landing }: HeldLoad, name: LoadName): void {
+  if (landing.name.algorithm === name.algorithm && landing.name.digest === name.digest) return
+  throw new LakeError('invalid', 'a load with this id and other content is held back', {
+    loadId: name.id,
+    fix: `Approve or discard it first (\`lakewright discard ${load.store.url} ${name.id}\`), or use another load id.`,
+  })
+}
+
+/** @returns what the caller is told, once everything lies in the store for whoever approves or discards it */
+async function holdBack(
+  load: Load,
+  planned: Planned,
+  rejected: Rejected | undefined,
+  upload: Upload,
+  guard: TrippedGuard[],
+): Promise<LakeError> {
+  // What was staged for a commit may be under its final key by now.
+  if (upload.staged.size > 0)
+    throw new LakeError('conflict', 'another writer was faster, and on top of it a guard would hold this load back', {
+      table: load.store.url,
+      guard: guard.map(guardText).join('; '),
+      fix: 'Nothing of this load became visible. Run it again.',
+    })
+  const name = await nameFor(load, planned, load.settings.loadId ?? load.txnId)
+  await uploadMissing(load, planned, rejected, upload, { hold: true })
+  const held: HeldLoad = {
+    loadId: name.id,
+    heldAtMs: load.runtime.now(),
+    guard,
+    landing: { ...landingOf(load, planned, rejected, name), name },
+    staged: [...upload.staged.values()],
+  }
+  upload.held = true
+  const holder = await writeHeld(load.store, held, load.runtime)
+  if (holder.landing.txnId === load.txnId)
+    await attempt(load.runtime, 'could not delete the journal', () => load.store.delete(upload.journal))
+  else {
+    upload.held = false
+    refuseOtherHeld(load, holder, name)
+  }
+  return heldBack(load, holder)
+}
+
+function heldBack(load: Load, { guard, landing, loadId }: HeldLoad): LakeError {
+  const already = landing.txnId === load.txnId ? '' : ' already'
+  const { url } = load.store
+  const [first] = guard
+  return new LakeError('guard', `the load is${already} held back: ${guard.map(guardText).join('; ')}`, {
+    loadId,
+    guard: first?.guard,
+    value: first?.value,
+    limit: first?.limit,
+    table: url,
+    fix: `The table is as it was. Look at the input; then commit the load (\`lakewright approve ${url} ${loadId}\`) or remove it (\`lakewright discard ${url} ${loadId}\`).`,
+  })
 }
 
 /** Empty the table only when asked to: an empty dump is more often a broken one. */
@@ -229,43 +309,41 @@ async function afterCommit(
   upload: Upload,
   { version, snapshot }: Extract<CommitResult, { status: 'committed' }>,
   rejected: Rejected | undefined,
+  waiting: HeldLoad | undefined,
 ): Promise<Receipt> {
   report(load, { stage: 'publish' })
   // The commit stands whatever happens now: what is derived can be made again, and what is left over is swept later.
-  await attempt(load, 'could not sweep staged files', () => sweep(load, planned, upload, rejected))
-  await attempt(load, 'could not write a checkpoint', () =>
-    checkpointIfDue(load.store, snapshot, { runtime: load.runtime }),
-  )
-  await attempt(load, 'could not publish', async () => {
-    const { publish } = await import('./publish/publish.js')
-    await publish(load.store, snapshot, { runtime: load.runtime })
-  })
-  return {
-    ...receiptFor('committed', load, planned, rejected),
-    version,
-    durationMs: load.runtime.now() - load.startedMs,
-  }
+  await attempt(load.runtime, 'could not sweep staged files', () => sweep(load, planned, upload, rejected))
+  // The same load was held back before. Its id is in the log now, so that no approval of it can commit.
+  if (waiting)
+    await attempt(load.runtime, 'could not sweep the load that was held back', () =>
+      removeHeld(load.store, waiting, 'with promoted files'),
+    )
+  await derive(load.store, snapshot, load.runtime)
+  await attempt(load.runtime, 'could not keep row hashes', () => keepRowHashes(load, planned, snapshot))
+  return { ...receiptFor('committed', load, planned, rejected), version, ...soFar(load) }
+}
+
+/** For the next load that compares rows with these. */
+async function keepRowHashes(load: Load, { shape, verdict }: Planned, { files }: Snapshot): Promise<void> {
+  if (!keyedModes.has(load.mode)) return
+  const hashes = rowHashesOf(load, shape)
+  const added = verdict.add.map(({ file, ...staged }) => ({ ...staged, path: file.path }))
+  await load.rowHashes.keep(added, hashes, rowHashContext(load, shape))
+  await load.rowHashes.forgetAllBut(files.keys(), hashes)
 }
 
 /** What an earlier plan staged and the committed one did not need, then the journal. */
 async function sweep(load: Load, { verdict }: Planned, upload: Upload, rejected: Rejected | undefined): Promise<void> {
-  const kept = new Set([...verdict.add.map(({ key }) => key), rejected?.key])
+  const kept = new Set(filesOf(verdict, rejected).map(({ key }) => key))
   const unneeded = [...upload.staged.values()].filter(({ key }) => !kept.has(key))
   for (const staged of unneeded) await load.store.abort(staged)
   await load.store.delete([...unneeded.map(({ key }) => key), ...upload.journal])
 }
 
-async function attempt(load: Load, what: string, run: () => Promise<unknown>): Promise<void> {
-  try {
-    await run()
-  } catch (error) {
-    load.runtime.log('warn', `${what}: ${error instanceof Error ? error.message : String(error)}`)
-  }
-}
-
 /** Nothing of this load is, or ever will be, visible: every slot that it tried holds another's record, or it tried none. */
 async function discard(load: Load, { reserved, staged, journal }: Upload): Promise<void> {
-  await attempt(load, 'could not sweep staged files', async () => {
+  await attempt(load.runtime, 'could not sweep staged files', async () => {
     for (const file of [...reserved.values(), ...staged.values()]) await load.store.abort(file)
     // The loss is proven, so promoted files go by their exact keys.
     await load.store.delete([...staged.keys(), ...journal])
@@ -335,6 +413,7 @@ function duplicateReceipt(load: Load, { version, receipt }: { version: number; r
     bytes: { added: 0, removed: 0 },
     durationMs: 0,
     ...known,
+    io: usageOf(load),
     ...(load.settings.loadId === undefined ? {} : { loadId: load.settings.loadId }),
     version,
     status: 'duplicate',
@@ -347,7 +426,8 @@ export function receiptFor(
   { base, shape, verdict }: Planned,
   rejected: Rejected | undefined,
 ): Receipt {
-  return receiptOf(status, base?.version ?? -1, {
+  const guard = status === 'planned' ? trippedGuards(load.mode, load.settings, verdict) : []
+  const receipt = receiptOf(status, base?.version ?? -1, {
     table: load.store.url,
     mode: load.mode,
     loadId: load.settings.loadId,
@@ -356,8 +436,22 @@ export function receiptFor(
     schema: shape.schema,
     verdict,
     rejected: rejected && { rows: rejected.rows, key: rejected.key },
-    durationMs: load.runtime.now() - load.startedMs,
+    ...soFar(load),
   })
+  return guard.length > 0 ? { ...receipt, guard } : receipt
+}
+
+function soFar(load: Load): Pick<Receipt, 'durationMs' | 'io'> {
+  return { durationMs: load.runtime.now() - load.startedMs, io: usageOf(load) }
+}
+
+/** What this load asked of the store so far. */
+function usageOf({ store: { usage }, usageBefore: before }: Load): Receipt['io'] {
+  return {
+    bytesRead: usage.bytesRead - before.bytesRead,
+    bytesWritten: usage.bytesWritten - before.bytesWritten,
+    requests: usage.requests - before.requests,
+  }
 }
 
 function commitOptions(load: Load): CommitOptions {

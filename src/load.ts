@@ -11,32 +11,53 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { openDuckDB } from './engine/duckdb.js'
 import type { Engine } from './engine/port.js'
+import { emptyRelation } from './engine/relation.js'
 import { isLakeError, LakeError } from './errors.js'
 import { resolveTables } from './from-table.js'
 import { land, type Rejected, receiptFor } from './land.js'
 import type { Snapshot } from './manifest/actions.js'
 import { readSnapshot } from './manifest/log.js'
 import { assertWritable } from './manifest/protocol.js'
+import { effectiveColumns, ownColumns } from './mode-columns.js'
 import { scopeConstants } from './partition/scope.js'
 import { append } from './plan/append.js'
+import { cdc } from './plan/cdc.js'
+import { deleteRows } from './plan/delete.js'
+import { merge } from './plan/merge.js'
 import type { Plan, PlanContext, Verdict } from './plan/port.js'
 import { overwrite, replace } from './plan/replace.js'
+import { scd2 } from './plan/scd2.js'
+import { sync } from './plan/sync.js'
 import { withWidening } from './plan/widen.js'
-import { FileCache } from './read/fetch.js'
+import type { FileCache } from './read/fetch.js'
+import type { RowHashContext, RowHashFiles } from './read/row-hashes.js'
 import type { LoadMode, Receipt } from './receipt.js'
 import { agree, type Remembered } from './remembered.js'
 import type { Runtime } from './runtime.js'
+import { foldName, parseType, sameName } from './schema/names.js'
+import type { Schema } from './schema/types.js'
 import type { LoadSettings, Progress, TableSettings } from './settings.js'
-import { parseAnyScope, type Shape, shapeLoad } from './shape.js'
+import { isOwnColumn, parseAnyScope, type Shape, shapeLoad } from './shape.js'
 import { isFileSource } from './source/files.js'
 import { type LoadInput, openInput } from './source/open.js'
 import type { Input } from './source/port.js'
 import { createExecutor, type Executor } from './stage/execute.js'
 import { fingerprintName } from './stage/fingerprint.js'
+import type { RowHashes } from './stage/port.js'
+import { rowHashName } from './stage/row-hash.js'
 import { rejectedKey, stagingFolder } from './store/keys.js'
-import type { Store } from './store/port.js'
+import type { Store, StoreUsage } from './store/port.js'
 
-const plans: Record<LoadMode, Plan> = { append, replace, overwrite }
+const plans: Record<LoadMode, Plan> = {
+  append,
+  replace,
+  overwrite,
+  merge,
+  sync,
+  scd2,
+  cdc,
+  delete: deleteRows,
+}
 
 export interface LoadContext {
   store: Store
@@ -45,12 +66,17 @@ export interface LoadContext {
   settings: LoadSettings
   mode: LoadMode
   signal: AbortSignal | undefined
+  /** Of the table's handle: what one load fetched the next one finds. */
+  cache: FileCache
+  rowHashes: RowHashFiles
 }
 
 /** All that one load holds while it runs. */
 export interface Load extends LoadContext {
   txnId: string
   startedMs: number
+  /** What the store had done before this load. */
+  usageBefore: StoreUsage
   remembered: Remembered
   engine: Engine
   /** On this machine; removed at the end, whatever happens. */
@@ -59,22 +85,25 @@ export interface Load extends LoadContext {
   nextNumber: () => number
 }
 
+/** @param inputs empty for `delete`, which has no rows of its own */
 export async function runLoad(ctx: LoadContext, inputs: LoadInput | LoadInput[]): Promise<Receipt> {
   // Every request of a load listens to the caller's signal, and many are under way at once.
   if (ctx.signal) setMaxListeners(0, ctx.signal)
   const startedMs = ctx.runtime.now()
+  const usageBefore = { ...ctx.store.usage }
   const txnId = ctx.runtime.uuid()
   const base = await readSnapshot(ctx.store, { signal: ctx.signal, runtime: ctx.runtime })
   refuseMissingTable(ctx, base)
   if (base) assertWritable(base, ctx.mode)
-  const remembered = agree(base, ctx.table, ctx.settings, startsAnew(ctx))
+  const remembered = agree(base, ctx.table, ctx.settings, { mode: ctx.mode, startAnew: startsAnew(ctx) })
   if (!ctx.settings.dryRun) await ctx.store.probe({ signal: ctx.signal })
 
   const spoolFolder = await makeSpoolFolder(ctx, txnId)
   try {
     const engine = await openDuckDB({ ...engineUse(ctx), spillFolder: join(spoolFolder, 'spill') })
     try {
-      const load: Load = { ...ctx, txnId, startedMs, remembered, engine, spoolFolder, nextNumber: counter() }
+      const facts = { txnId, startedMs, usageBefore, remembered }
+      const load: Load = { ...ctx, ...facts, engine, spoolFolder, nextNumber: counter() }
       return await loadInto(load, base, inputs)
     } finally {
       await engine.close()
@@ -93,20 +122,7 @@ export async function runLoad(ctx: LoadContext, inputs: LoadInput | LoadInput[])
 async function loadInto(load: Load, base: Snapshot | undefined, inputs: LoadInput | LoadInput[]): Promise<Receipt> {
   const inputFolder = join(load.spoolFolder, 'input')
   await mkdir(inputFolder, { recursive: true })
-  const input = await openInput(await resolveTables(load, listOf(inputs)), load.settings, {
-    engine: load.engine,
-    runtime: load.runtime,
-    spoolFolder: inputFolder,
-    ...(base && !startsAnew(load) ? { tableSchema: base.metadata.schema } : {}),
-    evolve: load.settings.schema === 'evolve',
-    onReject: load.settings.onReject ?? 'fail',
-    ...scopeConstantsOf(load, base),
-    partitionBy: load.remembered.partitionBy,
-    required: [...load.remembered.partitionBy, ...load.remembered.key],
-    store: load.table.store ?? {},
-    signal: load.signal,
-    onProgress: (progress) => report(load, { stage: 'read', ...progress }),
-  })
+  const input = await inputOf(load, base, inputs, inputFolder)
   try {
     const planned = await reportingRows(load, () => planUntilProven(load, base, input))
     const rejected = await stageRejected(load, input)
@@ -115,6 +131,56 @@ async function loadInto(load: Load, base: Snapshot | undefined, inputs: LoadInpu
   } finally {
     await input.close()
   }
+}
+
+/** Without inputs there are no rows: `delete` works on those of the table. */
+async function inputOf(
+  load: Load,
+  base: Snapshot | undefined,
+  inputs: LoadInput | LoadInput[],
+  spoolFolder: string,
+): Promise<Input> {
+  if (load.mode === 'delete') return noInput(base)
+  return await openInput(await resolveTables(load, listOf(inputs)), load.settings, {
+    engine: load.engine,
+    runtime: load.runtime,
+    spoolFolder,
+    // Without the columns that do not come with the rows: an input without rows would seem to bring them.
+    ...(base && !startsAnew(load)
+      ? { tableSchema: base.metadata.schema.filter(({ name }) => !isOwnColumn(load, ownColumns(load, base), name)) }
+      : {}),
+    evolve: load.settings.schema === 'evolve',
+    onReject: load.settings.onReject ?? 'fail',
+    ...scopeConstantsOf(load, base),
+    partitionBy: load.remembered.partitionBy,
+    required: requiredColumns(load),
+    ...(load.mode === 'cdc' ? { absent: true } : {}),
+    ...(load.mode === 'merge' || load.mode === 'cdc' ? { mayHaveMore: true } : {}),
+    store: load.table.store ?? {},
+    signal: load.signal,
+    onProgress: (progress) => report(load, { stage: 'read', ...progress }),
+  })
+}
+
+function noInput(base: Snapshot | undefined): Input {
+  const schema = base?.metadata.schema ?? []
+  return {
+    schema,
+    select: emptyRelation(schema),
+    supplied: [],
+    typedBy: {},
+    replayable: true,
+    refine: async () => false,
+    close: async () => {},
+  }
+}
+
+/** Columns that the mode fills by itself need not come with the rows. */
+function requiredColumns({ mode, remembered: { partitionBy, key } }: Load): string[] {
+  // An event of a deleted row may say its key alone.
+  if (mode === 'cdc') return key
+  const own = mode === 'scd2' ? effectiveColumns.map(({ name }) => foldName(name)) : []
+  return [...partitionBy, ...key].filter((name) => !own.includes(foldName(name)))
 }
 
 export interface Planned {
@@ -143,7 +209,7 @@ async function planOn(load: Load, base: Snapshot | undefined, input: Input): Pro
   await load.engine.run(`CREATE OR REPLACE TEMP VIEW ${inputName} AS ${shape.select}`, { signal: load.signal })
   const columns = fingerprintColumns(shape)
   const fingerprint = { of: fingerprintName(load.engine.id, columns), columns }
-  const old = new FileCache(load.store, join(load.spoolFolder, 'old'))
+  const call = load.signal ? { signal: load.signal } : {}
   const executor = createExecutor({
     engine: load.engine,
     txnId: load.txnId,
@@ -158,8 +224,8 @@ async function planOn(load: Load, base: Snapshot | undefined, input: Input): Pro
     nextNumber: load.nextNumber,
     signal: load.signal,
     onStaged: (progress) => report(load, { stage: 'stage', ...progress }),
-    localFiles: (files, needed) =>
-      old.local(files, { columns: needed, ...(load.signal ? { signal: load.signal } : {}) }),
+    localFiles: (files, needed) => load.cache.local(files, { columns: needed, ...call }),
+    hashedRows: (files, hashes) => load.rowHashes.select(files, hashes, rowHashContext(load, shape)),
   })
 
   async function planAgain(newBase: Snapshot | undefined): Promise<Planned> {
@@ -183,6 +249,11 @@ async function planOn(load: Load, base: Snapshot | undefined, input: Input): Pro
   return await planAgain(base)
 }
 
+export function rowHashContext(load: Load, { schema, partitionBy }: Shape): RowHashContext {
+  const options = load.signal ? { signal: load.signal } : {}
+  return { engine: load.engine, schema, partitionBy, options, log: load.runtime.log }
+}
+
 const inputName = 'lw_input'
 
 function planContext(
@@ -199,9 +270,23 @@ function planContext(
     loadColumns: shape.loadColumns,
     fingerprint,
     rearranged: startsAnew(load),
-    input: { name: inputName, schema: shape.schema },
+    input: {
+      ...{ name: inputName, schema: shape.schema, supplied: shape.supplied, extras: shape.extras },
+      ...(shape.ignored === undefined ? {} : { ignored: shape.ignored }),
+    },
     ...(shape.scope ? { scope: shape.scope } : {}),
+    rowHash: rowHashesOf(load, shape),
+    changeFeed: load.remembered.changeFeed,
+    startedMs: load.startedMs,
+    loadId: load.settings.loadId ?? load.txnId,
+    settings: { ...load.settings, ...shape.settings },
   }
+}
+
+/** Which hash of a row: over everything but its key and what the load itself says of it. */
+export function rowHashesOf({ engine }: Load, { schema, key, loadColumns }: Shape): RowHashes {
+  const columns = schema.filter(({ name }) => !key.includes(name) && !loadColumns.includes(name))
+  return { of: rowHashName(engine.id, columns, key), columns, key }
 }
 
 /** Step a plan from ask to ask until its verdict. */
@@ -282,10 +367,12 @@ function listOf(inputs: LoadInput | LoadInput[]): LoadInput[] {
 }
 
 function refuseMissingTable(ctx: LoadContext, base: Snapshot | undefined): void {
-  if (base !== undefined || (ctx.settings.create ?? ctx.table.create ?? true)) return
+  if (base !== undefined) return
+  const creates = ctx.mode !== 'delete'
+  if (creates && (ctx.settings.create ?? ctx.table.create ?? true)) return
   throw new LakeError('invalid', 'there is no table here', {
     table: ctx.store.url,
-    fix: 'Check the address, or leave --no-create out to make the table.',
+    fix: creates ? 'Check the address, or leave --no-create out to make the table.' : 'Check the address.',
   })
 }
 
@@ -293,11 +380,17 @@ function refuseMissingTable(ctx: LoadContext, base: Snapshot | undefined): void 
 function scopeConstantsOf(load: Load, base: Snapshot | undefined): { scopeConstants?: Record<string, string> } {
   const { scope } = load.settings
   if (scope === undefined) return {}
-  // Before the table exists its columns have no types yet: their constants are text, to be typed like any other.
   const partitionBy = base?.metadata.partitionBy ?? load.remembered.partitionBy
-  const schema =
-    base?.metadata.schema ?? partitionBy.map((name) => ({ name, type: { kind: 'varchar' as const }, nullable: true }))
+  const schema = base?.metadata.schema ?? declaredColumns(partitionBy, load.settings.types ?? {})
   return { scopeConstants: scopeConstants(parseAnyScope(scope, schema, partitionBy)) }
+}
+
+/** Before the table exists its columns have the types that are declared; others are text, to be typed like any other. */
+function declaredColumns(names: string[], types: Record<string, string>): Schema {
+  return names.map((name) => {
+    const declared = Object.entries(types).find(([column]) => sameName(column, name))?.[1] ?? types['*']
+    return { name, type: declared === undefined ? { kind: 'varchar' } : parseType(declared), nullable: true }
+  })
 }
 
 export function report(load: LoadContext, progress: Progress): void {

@@ -1,13 +1,14 @@
 /**
  * What a load says afterwards. CONTRACT: counts add up, and counts that do not apply to a mode are left out.
  */
+import type { TrippedGuard } from './guard.js'
 import type { AddFile, Snapshot } from './manifest/actions.js'
 import { byPartition, folderOf, rowsInFile, stagedRows } from './plan/partitions.js'
 import type { RowCounts, Verdict } from './plan/port.js'
 import { typeName } from './schema/names.js'
 import type { Schema } from './schema/types.js'
 
-export type LoadMode = 'append' | 'overwrite' | 'replace'
+export type LoadMode = 'append' | 'overwrite' | 'replace' | 'merge' | 'sync' | 'scd2' | 'cdc' | 'delete'
 
 export interface Receipt {
   status: 'committed' | 'unchanged' | 'duplicate' | 'planned'
@@ -24,12 +25,16 @@ export interface Receipt {
   files: { added: number; removed: number }
   bytes: { added: number; removed: number }
   durationMs: number
+  /** Between this load and the store, requests of every kind. */
+  io: { bytesRead: number; bytesWritten: number; requests: number }
   /** Where the load creates the table. */
   columns?: ColumnInfo[]
   /** With `dryRun`: what each touched partition would become. */
   plan?: PartitionPlan[]
   /** Where rows were diverted: the key of the file that holds them, below the table's root. */
   rejectedFile?: string
+  /** With `dryRun`: the guards that would hold the load back. */
+  guard?: TrippedGuard[]
 }
 
 export interface ColumnInfo {
@@ -57,6 +62,7 @@ export interface ReceiptFacts {
   verdict: Verdict
   rejected: { rows: number; key: string } | undefined
   durationMs: number
+  io: Receipt['io']
 }
 
 export function receiptOf(status: Receipt['status'], version: number, facts: ReceiptFacts): Receipt {
@@ -77,6 +83,7 @@ export function receiptOf(status: Receipt['status'], version: number, facts: Rec
       removed: verdict.supersede.reduce((sum, file) => sum + file.sizeBytes, 0),
     },
     durationMs: facts.durationMs,
+    io: facts.io,
     ...(base === undefined ? { columns: columnsOf(facts.schema) } : {}),
     ...(status === 'planned' ? { plan: partitionPlans(facts) } : {}),
     ...(status !== 'planned' && facts.rejected && facts.rejected.rows > 0 ? { rejectedFile: facts.rejected.key } : {}),

@@ -33,6 +33,11 @@ export interface TableSettings extends EngineUse {
   store?: StoreSettings
   /** Folder for spilling and for files on their way up. Default: the system's temporary folder. */
   tempFolder?: string
+  /**
+   * Folder for copies of immutable files of the store that are worth keeping from one run to the next (keys and row hashes).
+   * Default: none outlive the table's handle.
+   */
+  cacheFolder?: string
   /** How long an undecided commit is repeated before `commit-unknown`. Default 60 000 ms. */
   commitDeadlineMs?: number
   onProgress?: (progress: Progress) => void
@@ -44,7 +49,7 @@ export interface TableSettings extends EngineUse {
 export interface LoadSettings extends ReadingSettings, EngineUse {
   partitionBy?: string[]
   key?: string[]
-  /** Only these partitions are touched; rows outside are refused. `replace` only. */
+  /** Only these partitions are touched; rows outside are refused. `replace`, `sync`, `merge`. */
   scope?: Scope
   /** 1 to 200 of `A–Z a–z 0–9 . _ : -`; the same id with the same content is loaded once. */
   loadId?: string
@@ -63,6 +68,49 @@ export interface LoadSettings extends ReadingSettings, EngineUse {
   sortBy?: string[]
   /** Aim for files of this many compressed bytes. Default 128 MiB. Remembered. */
   targetFileBytes?: number
+  /**
+   * Write row-level changes beside the data, as Delta's change data feed. Remembered; tables that a mode with a key
+   * creates have it on, others off.
+   */
+  changeFeed?: 'on' | 'off'
+  /** Several input rows with one key: `fail` (default), or keep the last or first by `orderBy`. */
+  onDuplicate?: 'fail' | 'last' | 'first'
+  /** Columns that say which of several rows with one key is the last. */
+  orderBy?: string[]
+  /** Compare rows value by value instead of by their 128-bit hashes. */
+  exact?: boolean
+  /** `delete`: rows for which this is true go: `customer = 7 and dt < '2026-01-01'`. Any columns. */
+  where?: string
+  /** `merge`: a matched row for which this is true is deleted: `incoming.is_deleted`. */
+  deleteWhen?: string
+  /** `merge`: the columns that a matched row takes from the input; the others keep their value. */
+  updateColumns?: string[]
+  /** `merge`: a matched row is updated only where this is true: `incoming.updated_at > current.updated_at`. */
+  whenMatched?: string
+  /** `merge`: rows of the table (of the `scope`, where one is given) whose key the input does not have. Default `keep`. */
+  whenNotMatchedBySource?: 'keep' | 'delete'
+  /** `sync`, `scd2` with full snapshots: hold the load back when a greater share of the rows would go. Default 0.5. */
+  maxDeleteRatio?: number
+  /** `sync`: hold the load back when a greater share of the rows would change. No default. */
+  maxUpdateRatio?: number
+  /** `sync`, `scd2`: hold the load back when the snapshot has fewer rows. */
+  minRows?: number
+  /** `scd2`: a change in these columns opens a new version; default all but the key. */
+  track?: string[]
+  /** `scd2`: when the rows took effect: an instant, or `column:NAME`. Default: the time of the load. */
+  effectiveAt?: string | Date
+  /** `scd2`: whether a key that the input lacks is closed (`full`, the default). */
+  snapshot?: 'full' | 'partial'
+  /** `scd2`: a snapshot from before the newest one: refuse it (default), or put it in order. */
+  late?: 'fail' | 'insert'
+  /** `cdc`: the column that says what happened to the row. */
+  opColumn?: string
+  /** `cdc`: the column by which events of one key are ordered; it stays in the table. */
+  orderColumn?: string
+  /** `cdc`: this boolean column marks deleted rows, which stay. */
+  softDelete?: string
+  /** `cdc`: how long the order of a deleted key is kept: `30d`, `720h`. Default 30 days. */
+  tombstoneRetention?: string
   onProgress?: (progress: Progress) => void
   signal?: AbortSignal
 }
@@ -89,18 +137,45 @@ export function parseTableSettings(settings: TableSettings = {}): TableSettings 
 
 export function parseLoadSettings(mode: string, settings: LoadSettings = {}): LoadSettings {
   const parsed = parse(loadShape, settings, mode) as LoadSettings
-  if (parsed.scope !== undefined && mode !== 'replace') refuse(`\`scope\` belongs to \`replace\`, not to \`${mode}\``)
   if (parsed.schema === 'replace' && mode !== 'overwrite') refuse(`\`schema: 'replace'\` belongs to \`overwrite\``)
-  if (parsed.allowEmpty !== undefined && mode !== 'overwrite') refuse('`allowEmpty` belongs to `overwrite`')
+  for (const [name, modes] of Object.entries(modesOf)) {
+    if (parsed[name as keyof LoadSettings] === undefined || modes.includes(mode)) continue
+    refuse(`\`${name}\` belongs to ${modes.map((one) => `\`${one}\``).join(', ')}, not to \`${mode}\``)
+  }
   return parsed
 }
 
-const names = z.array(z.string().min(1)).min(1)
-const component = z.custom<object>((value) => typeof value === 'object' && value !== null)
-const callback = z.custom<() => void>((value) => typeof value === 'function', 'must be a function')
-const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'must be an AbortSignal')
+/** Settings that only some modes understand. */
+const modesOf = {
+  scope: ['replace', 'sync', 'merge'],
+  allowEmpty: ['overwrite'],
+  onDuplicate: ['merge', 'sync', 'scd2'],
+  orderBy: ['merge', 'sync', 'scd2'],
+  exact: ['merge', 'sync', 'scd2'],
+  where: ['delete'],
+  deleteWhen: ['merge'],
+  updateColumns: ['merge'],
+  whenMatched: ['merge'],
+  whenNotMatchedBySource: ['merge'],
+  maxDeleteRatio: ['sync', 'scd2'],
+  maxUpdateRatio: ['sync'],
+  minRows: ['sync', 'scd2'],
+  track: ['scd2'],
+  effectiveAt: ['scd2'],
+  snapshot: ['scd2'],
+  late: ['scd2'],
+  opColumn: ['cdc'],
+  orderColumn: ['cdc'],
+  softDelete: ['cdc'],
+  tombstoneRetention: ['cdc'],
+} satisfies Partial<Record<keyof LoadSettings, string[]>>
 
-const engineUse = {
+export const names = z.array(z.string().min(1)).min(1)
+export const component = z.custom<object>((value) => typeof value === 'object' && value !== null)
+const callback = z.custom<() => void>((value) => typeof value === 'function', 'must be a function')
+export const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'must be an AbortSignal')
+
+export const engineUse = {
   memory: z
     .string()
     .regex(/^\d+(\.\d+)?\s*(B|[KMGT]i?B)$/i, 'must be a size such as `1GB` or `512MiB`')
@@ -108,35 +183,39 @@ const engineUse = {
   threads: z.int().min(1).optional(),
 }
 
+export const storeShape = z
+  .strictObject({
+    endpoint: z.string().optional(),
+    region: z.string().optional(),
+    forcePathStyle: z.boolean().optional(),
+    credentials: z
+      // Credentials from the SDK carry members of its own; they are dropped.
+      .object({ accessKeyId: z.string(), secretAccessKey: z.string(), sessionToken: z.string().optional() })
+      .optional(),
+    requestTimeoutMs: z.int().min(1).optional(),
+  })
+  .optional()
+
 const tableShape = z.strictObject({
   ...engineUse,
   partitionBy: z.array(z.string().min(1)).optional(),
   key: names.optional(),
   create: z.boolean().optional(),
-  store: z
-    .strictObject({
-      endpoint: z.string().optional(),
-      region: z.string().optional(),
-      forcePathStyle: z.boolean().optional(),
-      credentials: z
-        // Credentials from the SDK carry members of its own; they are dropped.
-        .object({ accessKeyId: z.string(), secretAccessKey: z.string(), sessionToken: z.string().optional() })
-        .optional(),
-      requestTimeoutMs: z.int().min(1).optional(),
-    })
-    .optional(),
+  store: storeShape,
   tempFolder: z.string().min(1).optional(),
+  cacheFolder: z.string().min(1).optional(),
   commitDeadlineMs: z.int().min(0).optional(),
   onProgress: callback.optional(),
   signal: signal.optional(),
   components: z.strictObject({ store: component.optional(), runtime: component.optional() }).optional(),
 })
 
+const ratio = z.number().min(0).max(1)
 const scopeValue = z.union([z.string(), z.number(), z.bigint(), z.boolean(), z.date(), z.null()])
 
-const loadShape = z.strictObject({
-  ...engineUse,
-  format: z.enum(['csv', 'tsv', 'ndjson', 'json', 'parquet', 'arrow']).optional(),
+/** `--format` and the flags after it. */
+export const readingShape = {
+  format: z.enum(['csv', 'tsv', 'ndjson', 'json', 'parquet', 'arrow', 'debezium']).optional(),
   delimiter: z.string().min(1).optional(),
   quote: z.string().optional(),
   escape: z.string().optional(),
@@ -148,6 +227,11 @@ const loadShape = z.strictObject({
   rename: z.record(z.string(), z.string()).optional(),
   set: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
   derive: z.record(z.string(), z.string()).optional(),
+}
+
+const loadShape = z.strictObject({
+  ...engineUse,
+  ...readingShape,
   partitionBy: z.array(z.string().min(1)).optional(),
   key: names.optional(),
   scope: z.union([z.string().min(1), z.record(z.string(), z.union([scopeValue, z.array(scopeValue)]))]).optional(),
@@ -164,11 +248,34 @@ const loadShape = z.strictObject({
   addLoadColumns: z.boolean().optional(),
   sortBy: names.optional(),
   targetFileBytes: z.int().min(1024).optional(),
+  changeFeed: z.enum(['on', 'off']).optional(),
+  onDuplicate: z.enum(['fail', 'last', 'first']).optional(),
+  orderBy: names.optional(),
+  exact: z.boolean().optional(),
+  where: z.string().min(1).optional(),
+  deleteWhen: z.string().min(1).optional(),
+  updateColumns: names.optional(),
+  whenMatched: z.string().min(1).optional(),
+  whenNotMatchedBySource: z.enum(['keep', 'delete']).optional(),
+  maxDeleteRatio: ratio.optional(),
+  maxUpdateRatio: ratio.optional(),
+  minRows: z.int().min(0).optional(),
+  track: names.optional(),
+  effectiveAt: z.union([z.string().min(1), z.date()]).optional(),
+  snapshot: z.enum(['full', 'partial']).optional(),
+  late: z.enum(['fail', 'insert']).optional(),
+  opColumn: z.string().min(1).optional(),
+  orderColumn: z.string().min(1).optional(),
+  softDelete: z.string().min(1).optional(),
+  tombstoneRetention: z
+    .string()
+    .regex(/^\d{1,6}\s*(d|h|m|s)$/, 'must be a time such as `30d` or `720h`')
+    .optional(),
   onProgress: callback.optional(),
   signal: signal.optional(),
 })
 
-function parse(shape: z.ZodType, settings: unknown, door: string): unknown {
+export function parse(shape: z.ZodType, settings: unknown, door: string): unknown {
   const result = shape.safeParse(settings)
   if (result.success) return result.data
   const problems = result.error.issues.map((issue) => {
@@ -178,6 +285,6 @@ function parse(shape: z.ZodType, settings: unknown, door: string): unknown {
   return refuse(`${door}: ${problems.join('; ')}`)
 }
 
-function refuse(message: string): never {
+export function refuse(message: string): never {
   throw new LakeError('invalid', message, { fix: 'See the settings of this call in docs/modes.md.' })
 }

@@ -3,18 +3,21 @@
  */
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { HeldSummary } from './held.js'
 import type { CommitSummary } from './maintain/history.js'
 import type { VerifyOptions, VerifyReport } from './maintain/verify.js'
 import type { DdlDialect, DdlOptions } from './publish/ddl.js'
 import { FileCache } from './read/fetch.js'
 import { type QueryOptions, type QueryResult, query } from './read/query.js'
 import type { Reading } from './read/reading.js'
+import { RowHashFiles } from './read/row-hashes.js'
 import type { FileSummary, PartitionSummary, TableSummary } from './read/show.js'
 import type { At } from './read/version.js'
 import type { LoadMode, Receipt } from './receipt.js'
 import { type Runtime, systemRuntime } from './runtime.js'
 import { type LoadSettings, parseLoadSettings, parseTableSettings, type TableSettings } from './settings.js'
 import type { LoadInput } from './source/open.js'
+import { shortHash } from './store/keys.js'
 import { openStore } from './store/open.js'
 import type { Store } from './store/port.js'
 
@@ -36,6 +39,7 @@ export class Table implements AsyncDisposable {
   readonly url: string
   /** What queries fetched; data files never change, so it is good for as long as the handle is. */
   private readonly cache: FileCache
+  private readonly rowHashes: RowHashFiles
 
   /** @internal `openTable` makes tables. */
   constructor(
@@ -46,6 +50,12 @@ export class Table implements AsyncDisposable {
     this.url = store.url
     const folder = join(settings.tempFolder ?? tmpdir(), `lakewright-cache-${runtime.uuid()}`)
     this.cache = new FileCache(store, folder)
+    const kept = settings.cacheFolder
+    this.rowHashes = new RowHashFiles(
+      store,
+      this.cache,
+      kept === undefined ? join(folder, 'row-hashes') : join(kept, shortHash(store.url)),
+    )
   }
 
   /** New rows beside the old ones; the same load id twice adds once. */
@@ -61,6 +71,31 @@ export class Table implements AsyncDisposable {
   /** The table becomes exactly these rows; the version before stays readable. */
   overwrite(input: LoadInput | LoadInput[], settings: LoadSettings = {}): Promise<Receipt> {
     return this.load('overwrite', input, settings)
+  }
+
+  /** Rows by key: known ones are updated, or deleted where `deleteWhen` says so; new ones are inserted. */
+  merge(input: LoadInput | LoadInput[], settings: LoadSettings = {}): Promise<Receipt> {
+    return this.load('merge', input, settings)
+  }
+
+  /** A full snapshot by key: the table, or the part of it that `scope` names, becomes equal to it. */
+  sync(input: LoadInput | LoadInput[], settings: LoadSettings = {}): Promise<Receipt> {
+    return this.load('sync', input, settings)
+  }
+
+  /** A snapshot by key, as history: a changed row opens a new version and closes the one before. */
+  scd2(input: LoadInput | LoadInput[], settings: LoadSettings = {}): Promise<Receipt> {
+    return this.load('scd2', input, settings)
+  }
+
+  /** Change events by key and order: the newest of a key wins, older ones are ignored, deletes are honoured. */
+  cdc(input: LoadInput | LoadInput[], settings: LoadSettings = {}): Promise<Receipt> {
+    return this.load('cdc', input, settings)
+  }
+
+  /** Rows for which `where` is true go. */
+  delete(settings: LoadSettings & { where: string }): Promise<Receipt> {
+    return this.load('delete', [], settings)
   }
 
   /** SQL over the table, which is the view `t`, at its newest or a named version. */
@@ -88,6 +123,24 @@ export class Table implements AsyncDisposable {
   async history(options: { limit?: number } = {}): Promise<CommitSummary[]> {
     const { history } = await import('./maintain/history.js')
     return history(this.reading(), options)
+  }
+
+  /** Loads that a guard held back, and what they would do. Oldest first. */
+  async loads(): Promise<HeldSummary[]> {
+    const { loads } = await import('./held.js')
+    return loads(this.reading())
+  }
+
+  /** Commit a load that was held back, if what it looked at has not changed since. */
+  async approve(loadId: string): Promise<Receipt> {
+    const { approve } = await import('./held.js')
+    return approve(this.reading(), loadId)
+  }
+
+  /** Remove a load that was held back. */
+  async discard(loadId: string): Promise<{ status: 'discarded'; loadId: string }> {
+    const { discard } = await import('./held.js')
+    return discard(this.reading(), loadId)
   }
 
   /** Is every referenced file there and what the manifest says? `deep` reads the rows too. */
@@ -122,7 +175,16 @@ export class Table implements AsyncDisposable {
     const { runLoad } = await import('./load.js')
     const signal = parsed.signal ?? this.settings.signal
     return runLoad(
-      { store: this.store, runtime: this.runtime, table: this.settings, settings: parsed, mode, signal },
+      {
+        store: this.store,
+        runtime: this.runtime,
+        table: this.settings,
+        settings: parsed,
+        mode,
+        signal,
+        cache: this.cache,
+        rowHashes: this.rowHashes,
+      },
       input,
     )
   }

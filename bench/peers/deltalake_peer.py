@@ -32,8 +32,37 @@ def replace(folder, source, regions):
     names = ", ".join(f"'{name}'" for name in regions)
     write_deltalake(table, data, mode="overwrite", predicate=f"region in ({names})")
     seconds = time.perf_counter() - started
-    added = sum(size for path, size in sizes(DeltaTable(os.path.join(folder, "table"))).items() if path not in before)
-    return {"seconds": seconds, "addedMB": round(added / 1e6, 1)}
+    return {"seconds": seconds, "addedMB": added_mb(os.path.join(folder, "table"), before)}
+
+
+def merge(folder, source, key):
+    import pyarrow.parquet as pq
+
+    path = os.path.join(folder, "table")
+    started = time.perf_counter()
+    table = DeltaTable(path)
+    before = sizes(table)
+    metrics = (
+        table.merge(pq.read_table(source), f"t.{key} = s.{key}", source_alias="s", target_alias="t")
+        .when_matched_update_all()
+        .when_not_matched_insert_all()
+        .execute()
+    )
+    seconds = time.perf_counter() - started
+    counts = {"inserted": metrics["num_target_rows_inserted"], "updated": metrics["num_target_rows_updated"]}
+    return {"seconds": seconds, "addedMB": added_mb(path, before), **counts}
+
+
+def overwrite(folder, source, partition_by):
+    import pyarrow.dataset as ds
+
+    path = os.path.join(folder, "table")
+    started = time.perf_counter()
+    table = DeltaTable(path)
+    before = sizes(table)
+    data = ds.dataset(source, format="parquet").scanner().to_reader()
+    write_deltalake(table, data, mode="overwrite")
+    return {"seconds": time.perf_counter() - started, "addedMB": added_mb(path, before)}
 
 
 def open_table(folder, table):
@@ -75,6 +104,11 @@ def sizes(table):
     return dict(zip(actions["path"].to_pylist(), actions["size_bytes"].to_pylist()))
 
 
+def added_mb(table, before):
+    added = sum(size for path, size in sizes(DeltaTable(table)).items() if path not in before)
+    return round(added / 1e6, 1)
+
+
 def written(folder):
     found = [
         os.path.join(where, name)
@@ -88,6 +122,8 @@ def written(folder):
 verbs = {
     "arrow-batches": arrow_batches,
     "replace": replace,
+    "merge": merge,
+    "overwrite": overwrite,
     "open": open_table,
     "append": append_rows,
 }

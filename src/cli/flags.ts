@@ -6,9 +6,10 @@
 import { type Command, Option } from 'commander'
 import { LakeError } from '../errors.js'
 import type { LoadMode, LoadSettings, ReadingSettings } from '../index.js'
+import { addModeFlags } from './mode-flags.js'
 import { parseBytes, parseDelimiter, parseList, parsePairs, parseWhole } from './parse.js'
 
-const formats = ['csv', 'tsv', 'ndjson', 'json', 'parquet', 'arrow']
+const formats = ['csv', 'tsv', 'ndjson', 'json', 'parquet', 'arrow', 'debezium']
 
 export function addReadingFlags(command: Command): Command {
   return command
@@ -35,48 +36,50 @@ export function addReadingFlags(command: Command): Command {
     .option('--derive <pairs>', 'columns from expressions: "dt=date(created_at)"', pairs('--derive', 'expression'))
 }
 
-export function addLoadFlags(command: Command, mode: LoadMode): Command {
-  command
+export function addTableFlags(command: Command): Command {
+  return command
     .optionsGroup('The table (remembered by it):')
     .option('--partition-by <columns>', 'columns that make the folders, outermost first', list('--partition-by'))
     .option('--key <columns>', 'columns that identify a row', list('--key'))
-    .option('--add-load-columns', 'add _loaded_at and _load_id to every row')
+    .addOption(
+      new Option(
+        '--change-feed <on|off>',
+        'keep row-level changes beside the data, for `changes` and other engines (default: on where merge, sync, scd2 or cdc create the table)',
+      ).choices(['on', 'off']),
+    )
+    .option('--add-load-columns', 'add _loaded_at and _load_id to every row; by key also _created_at and _updated_at')
     .option('--sort-by <columns>', 'sort the rows of each file by these columns', list('--sort-by'))
     .option(
       '--target-file-bytes <size>',
       'aim for data files of this size (default: 128MiB)',
       size('--target-file-bytes'),
     )
-    .optionsGroup('The load:')
-  const scope = new Option(
-    '--scope <predicate>',
-    "replace exactly these partitions: \"dt >= '2026-11-01' and dt < '2026-12-01'\"",
-  )
-  const allowEmpty = new Option('--allow-empty', 'let an input without rows empty the table')
-  // Hidden rather than missing, so that the refusal says which mode they belong to.
-  command.addOption(scope.hideHelp(mode !== 'replace')).addOption(allowEmpty.hideHelp(mode !== 'overwrite'))
+}
+
+export function addLoadFlags(command: Command, mode: LoadMode): Command {
+  command.optionsGroup('The load:')
+  addModeFlags(command, mode)
   const schemas = mode === 'overwrite' ? ['strict', 'evolve', 'replace'] : ['strict', 'evolve']
   const schemaHelp = `what columns may do: ${schemas.map((word) => schemaWords[word]).join('; ')} (default: strict)`
-  return command
+  command
     .option('--load-id <id>', 'a name for this load: the same id with the same content is loaded once')
-    .addOption(new Option(`--schema <${schemas.join('|')}>`, schemaHelp).choices(schemas))
     .option('--dry-run', 'say what the load would do to each partition, and do nothing')
-    .option('--no-create', 'fail where the table does not exist, instead of creating it')
     .addOption(
       new Option(
         '--on-conflict <fail|retry>',
         'when another writer changed what this load replaces: fail, or plan again on top of it (default: fail)',
       ).choices(['fail', 'retry']),
     )
+  if (mode === 'delete') return command
+  return command
+    .addOption(new Option(`--schema <${schemas.join('|')}>`, schemaHelp).choices(schemas))
+    .option('--no-create', 'fail where the table does not exist, instead of creating it')
     .addOption(
       new Option(
         '--on-reject <fail|divert>',
         'when a row cannot be read: fail, or divert it to a file below _rejected/ (default: fail)',
       ).choices(['fail', 'divert']),
     )
-    .addOption(new Option('--on-duplicate <what>').hideHelp())
-    .addOption(new Option('--order-by <columns>').hideHelp())
-    .addOption(new Option('--change-feed <on|off>').hideHelp())
 }
 
 export function addEngineFlags(command: Command): Command {
@@ -93,18 +96,10 @@ export function addAsOfFlag(command: Command): Command {
   return command.option('--as-of <time>', 'the version that was the newest at this time: 2026-11-20T06:00:00Z')
 }
 
-/** The flags of one load, as commander collected them: settings by their own names, beside a few of the CLI's own. */
-export type LoadFlags = LoadSettings & { from?: string[]; onDuplicate?: string; orderBy?: string; changeFeed?: string }
+/** The flags of one load, as commander collected them: settings by their own names, beside the CLI's own. */
+export type LoadFlags = LoadSettings & { from?: string[] }
 
-export function loadSettings(flags: LoadFlags): LoadSettings {
-  for (const [flag, value] of Object.entries({
-    '--on-duplicate': flags.onDuplicate,
-    '--order-by': flags.orderBy,
-    '--change-feed': flags.changeFeed,
-  })) {
-    if (value !== undefined) throw new LakeError('unsupported', `${flag} is not part of this release yet`)
-  }
-  const { from: _, onDuplicate: _d, orderBy: _o, changeFeed: _c, create, ...settings } = flags
+export function loadSettings({ from: _, create, ...settings }: LoadFlags): LoadSettings {
   return { ...settings, ...(create === false && { create }) }
 }
 

@@ -48,6 +48,15 @@ export function parseWhole(flag: string, text: string, least: number): number {
   return value
 }
 
+/** A share of a whole: `0.5`, `50%`. */
+export function parseRatio(flag: string, text: string): number {
+  const [, number, percent] = /^(\d+(?:\.\d+)?|\.\d+)(%?)$/.exec(text) ?? []
+  const value = Number(number) / (percent ? 100 : 1)
+  return value >= 0 && value <= 1
+    ? value
+    : refuse(`${flag}: \`${text}\` is no share from 0 to 1`, `Write for example ${flag} 0.1 or ${flag} 10%.`)
+}
+
 /** `134217728`, `128MiB`, `0.5GB` */
 export function parseBytes(flag: string, text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?$/i.exec(text)

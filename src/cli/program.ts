@@ -5,10 +5,13 @@
 import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import { LakeError } from '../errors.js'
+import { addApprove } from './approve.js'
 import { addDdl } from './ddl.js'
+import { addDiscard } from './discard.js'
 import { failed, quitQuietly, usageError } from './exit.js'
 import { addHistory } from './history.js'
 import { addLoads } from './load.js'
+import { addHeldLoads } from './loads.js'
 import { flush } from './output.js'
 import { addQuery } from './query.js'
 import { openSession, type Session } from './session.js'
@@ -57,6 +60,10 @@ export function buildProgram(session: Session): Command {
 
   program.commandsGroup('Loads:')
   addLoads(program, session)
+  program.commandsGroup('Loads held back:')
+  addHeldLoads(program, session)
+  addApprove(program, session)
+  addDiscard(program, session)
   program.commandsGroup('Reading:')
   addQuery(program, session)
   addShow(program, session)
@@ -70,8 +77,7 @@ export function buildProgram(session: Session): Command {
   return program
 }
 
-const plannedVerbs =
-  'merge sync scd2 cdc delete diff changes restore vacuum compact tag loads approve discard rejected report run'
+const plannedVerbs = 'diff changes restore vacuum compact tag rejected report run'
 
 const rootHelp = `
 A table is s3://bucket/prefix, file:///path or a path. Digits after a last @ name a version: orders@12.

@@ -7,6 +7,7 @@
  *     files       2 added (1.2 MB), 2 removed (1.1 MB)
  */
 import type { Receipt } from '../index.js'
+import { guardText } from './guard-text.js'
 import { printable, textTable } from './text-table.js'
 import { bytes, count, counted, duration } from './words.js'
 
@@ -18,6 +19,7 @@ export function receiptText(receipt: Receipt): string {
     if (partitions) lines.push(`  partitions  ${partitions}`)
     lines.push(`  files       ${filesText(receipt)}`)
   }
+  for (const guard of receipt.guard ?? []) lines.push(`  guard       would hold it back: ${guardText(guard)}`)
   if (receipt.rejectedFile !== undefined) lines.push(`  rejected    see ${receipt.rejectedFile}`)
   if (receipt.columns) lines.push('', indent(columnsText(receipt.columns)))
   if (receipt.plan) lines.push('', indent(planText(receipt.plan)))
@@ -31,7 +33,17 @@ export function columnsText(columns: { name: string; type: string }[]): string {
 
 /** `1,200 read, 1,000 written`: the counts that apply, zeros beyond the first two left out. */
 export function rowsText(rows: Partial<Receipt['rows']>): string {
-  const order = ['read', 'written', 'inserted', 'updated', 'deleted', 'unchanged', 'ignored', 'rejected'] as const
+  const order = [
+    'read',
+    'written',
+    'inserted',
+    'updated',
+    'deleted',
+    'unchanged',
+    'ignored',
+    'corrected',
+    'rejected',
+  ] as const
   const parts = order.flatMap((name, at) => {
     const value = rows[name]
     return value === undefined || (value === 0 && at > 1) ? [] : [`${count(value)} ${name}`]

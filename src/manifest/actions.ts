@@ -75,8 +75,8 @@ export interface CommitInfo {
   engineInfo?: string
   /** Names the attempt: who finds its own id in a slot has won it. */
   txnId?: string
-  /** Ours: mode, load id, receipt. Absent in commits of other writers. */
-  lakewright?: { mode: string; loadId?: string; receipt?: unknown }
+  /** Ours: mode, load id, receipt, the approval of a load that was held back. Absent in commits of other writers. */
+  lakewright?: { mode: string; loadId?: string; receipt?: unknown; approval?: string }
 }
 
 export type Action =

@@ -12,9 +12,10 @@
  *   set                        rebase         rebase            rebase        rebase                     replan
  *   vacuum                     rebase         rebase            rebase        rebase                     rebase
  *
- * The same table: same columns, partitioning and key; what it asks of writers is checked anew by `commit.ts`. A load that changes the
- * table itself replans on any `metaData`, except that of two creators of the same table the second one is rebased. A commit that
- * wrote a progress name that mine reads or writes: replan, whatever the mode.
+ * The same table: same columns, partitioning and key; what it asks of writers is checked anew by `commit.ts`. For cdc also the same
+ * state of deleted keys, by which late events are judged. A load that changes the table itself replans on any `metaData`, except that
+ * of two creators of the same table the second one is rebased. A commit that wrote a progress name that mine reads or writes: replan,
+ * whatever the mode.
  */
 
 import { matchesPartition, type Predicate } from '../partition/scope.js'
@@ -23,6 +24,7 @@ import { sameType } from '../schema/names.js'
 import type { Schema } from '../schema/types.js'
 import type { AddFile, Commit, CommitInfo, Metadata, PartitionValues } from './actions.js'
 import { keyOf } from './create.js'
+import { tombstonesProperty } from './tombstones.js'
 
 /** @param before the files just before their commit; without them "removes all" cannot be seen */
 export function judge(mine: Footprint, theirs: Commit, before?: { files: ReadonlyMap<string, AddFile> }): Judgement {
@@ -100,6 +102,10 @@ export function sameTable(a: Metadata, b: Metadata): boolean {
   return sameSchema(a.schema, b.schema) && sameNames(a.partitionBy, b.partitionBy) && sameNames(keyOf(a), keyOf(b))
 }
 
+function sameTombstones(a: Metadata, b: Metadata): boolean {
+  return a.configuration[tombstonesProperty] === b.configuration[tombstonesProperty]
+}
+
 /** Their commit in the terms of the table above; partitions undefined where they cannot be known. */
 interface Change {
   theirs: Commit
@@ -160,6 +166,8 @@ function judgeTable(mine: Footprint, change: Change): Judgement {
   const sameCreation = change.theirs.version === 0 && mine.mode !== 'set'
   if (mine.changesTable && !sameCreation)
     return loss('replan', change, 'it changed the table itself, as this load does')
+  if (change.metadata !== undefined && mine.mode === 'cdc' && !sameTombstones(mine.metadata, change.metadata))
+    return loss('replan', change, 'it deleted keys, or brought deleted ones back')
   if (change.metadata === undefined || sameTable(mine.metadata, change.metadata)) return rebase
   const strict = mine.mode === 'replace' || mine.mode === 'overwrite'
   return loss(

@@ -63,8 +63,10 @@ function alternatives(normal: Predicate): Leaf[][] | undefined {
 
 /** Whether each column, on its own, may have a value of which all its leaves are true. */
 function satisfiable(leaves: Leaf[]): boolean {
-  const columns = new Set(leaves.map(columnOf))
-  return [...columns].every((column) => mayHold(leaves.filter((leaf) => columnOf(leaf) === column)))
+  // Two columns beside each other may be anything.
+  const single = leaves.filter((leaf) => leaf.op !== 'columns')
+  const columns = new Set(single.map(columnOf))
+  return [...columns].every((column) => mayHold(single.filter((leaf) => columnOf(leaf) === column)))
 }
 
 function columnOf(leaf: Leaf): string | undefined {

@@ -5,11 +5,16 @@
  *   dt=2026-11-20                                     days need no quotes
  *   dt >= '2026-11-01' and dt < '2026-12-01'
  *   region in ('EU', 'US') and not (hour between 0 and 5) or "odd name" is null
+ *
+ * and where the options say so
+ *
+ *   shipped < ordered                                 two columns
+ *   incoming.updated_at > current.updated_at          columns of two rows
  */
 import { LakeError } from '../errors.js'
 import { findColumn, nearMiss, typeName } from '../schema/names.js'
 import type { Field, LakeType, Schema } from '../schema/types.js'
-import { type Comparison, keywords, type Predicate } from './predicate.js'
+import { type ColumnRef, type Comparison, keywords, type Predicate } from './predicate.js'
 import { canonicalText, isPartitionType } from './value.js'
 
 /** @throws LakeError invalid, with the place in the text */
@@ -24,6 +29,12 @@ export interface PredicateOptions {
   what: string
   /** What to say of a name that is none of `columns`, where there is more to say than that it does not exist. */
   explainUnknown?(name: string): { message: string; fix: string } | undefined
+  /** Whether a column may be compared with another one. */
+  comparesColumns?: boolean
+  /** Whose columns may be named as `incoming.x`; `columns` are then those of bare names, with the source that they mean. */
+  sources?: Record<string, Schema>
+  /** The source of a bare name. */
+  sourceOf?(name: string): string | undefined
 }
 
 type Token =
@@ -95,56 +106,80 @@ class Parser {
     throw this.error(literal.at, 'a value stands where a condition should', 'Compare a column with it.')
   }
 
-  private columnCondition(field: Field): Predicate {
-    const { name: column, type } = field
+  private columnCondition(ref: ColumnRef): Predicate {
     const comparison = this.comparison()
-    if (comparison !== undefined) return this.compare(field, comparison, this.expectLiteral())
+    if (comparison !== undefined) {
+      const literal = this.literal()
+      if (literal !== undefined) return this.compare(ref, comparison, literal)
+      if (this.isColumnNext()) return this.compareColumns(ref, comparison)
+      throw this.noLiteral()
+    }
     if (this.takeWord('is')) {
       const negated = this.takeWord('not')
       if (!this.takeWord('null'))
         throw this.error(this.peek().at, '`null` is missing', 'Write `is null` or `is not null`.')
-      return negation({ op: 'null', column, type }, negated)
+      return negation({ op: 'null', ...ref }, negated)
     }
     const negated = this.takeWord('not')
     if (this.takeWord('in')) {
       this.expectSymbol('(')
-      const values = [this.value(field, this.expectLiteral())]
-      while (this.takeSymbol(',')) values.push(this.value(field, this.expectLiteral()))
+      const values = [this.value(ref, this.expectLiteral())]
+      while (this.takeSymbol(',')) values.push(this.value(ref, this.expectLiteral()))
       this.expectSymbol(')')
-      return negation({ op: 'in', column, type, values }, negated)
+      return negation({ op: 'in', ...ref, values }, negated)
     }
     if (this.takeWord('between')) {
-      const low = this.compare(field, '>=', this.expectLiteral())
+      const low = this.compare(ref, '>=', this.expectLiteral())
       if (!this.takeWord('and')) throw this.error(this.peek().at, '`and` is missing', 'Write `between a and b`.')
-      return negation({ op: 'and', of: [low, this.compare(field, '<=', this.expectLiteral())] }, negated)
+      return negation({ op: 'and', of: [low, this.compare(ref, '<=', this.expectLiteral())] }, negated)
     }
-    if (type.kind === 'boolean' && !negated) return { op: 'compare', column, type, comparison: '=', value: 'true' }
+    if (ref.type.kind === 'boolean' && !negated) return { op: 'compare', ...ref, comparison: '=', value: 'true' }
     const { at, text } = this.peek()
     const found = text === '' ? 'it ends where' : `\`${text}\` stands where`
     const fix = 'Conditions are `= <> < <= > >=`, `in (…)`, `between a and b` and `is null`.'
-    throw this.error(at, `${found} a condition on \`${column}\` should follow`, fix)
+    throw this.error(at, `${found} a condition on \`${ref.column}\` should follow`, fix)
   }
 
-  private compare(field: Field, comparison: Comparison, literal: Literal): Predicate {
-    const { name: column, type } = field
-    return { op: 'compare', column, type, comparison, value: this.value(field, literal) }
+  private compare(ref: ColumnRef, comparison: Comparison, literal: Literal): Predicate {
+    return { op: 'compare', ...ref, comparison, value: this.value(ref, literal) }
+  }
+
+  private compareColumns(ref: ColumnRef, comparison: Comparison): Predicate {
+    const { at } = this.peek()
+    const other = this.column()
+    const [kind, otherKind] = [comparableKind(ref.type), comparableKind(other.type)]
+    if (kind === undefined || kind !== otherKind)
+      throw this.error(
+        at,
+        `\`${other.column}\` is ${typeName(other.type)} and \`${ref.column}\` is ${typeName(ref.type)}, which cannot be compared`,
+        kind !== undefined && otherKind !== undefined ? 'Compare columns of one kind.' : howToWrite(ref.type),
+      )
+    return { op: 'columns', ...ref, comparison, other }
+  }
+
+  private isColumnNext(): boolean {
+    const { kind, text } = this.peek()
+    if (this.options.comparesColumns !== true) return false
+    if (this.tokens[this.next + 1]?.text === '.') return true
+    const isName = kind === 'quoted' || (kind === 'name' && !keywords.has(text.toLowerCase()))
+    return isName && findColumn(this.options.columns, text) !== undefined
   }
 
   /** The literal as text of the column's type. */
-  private value({ name, type }: Field, literal: Literal): string {
+  private value({ column, type }: ColumnRef, literal: Literal): string {
     if (literal.kind === 'null')
       throw this.error(literal.at, 'a comparison with null is never true', 'Write `is null` or `is not null`.')
     const text = isPartitionType(type) && suits(literal, type) ? canonicalText(plain(literal, type), type) : undefined
     if (text === undefined)
       throw this.error(
         literal.at,
-        `\`${literal.text}\` is no ${typeName(type)}, as column \`${name}\` is`,
+        `\`${literal.text}\` is no ${typeName(type)}, as column \`${column}\` is`,
         howToWrite(type),
       )
     return text
   }
 
-  private column(): Field {
+  private column(): ColumnRef {
     const token = this.take()
     if (token.kind === 'end') throw this.error(token.at, 'a column is missing', 'Write a condition on a column.')
     const isName = token.kind === 'quoted' || (token.kind === 'name' && !keywords.has(token.text.toLowerCase()))
@@ -154,27 +189,46 @@ class Parser {
         `\`${token.text}\` stands where a column should`,
         'Put names that are no plain words in double quotes.',
       )
+    if (this.peek().kind === 'symbol' && this.peek().text === '.') return this.qualified(token)
     const field = findColumn(this.options.columns, token.text)
-    if (field !== undefined) return field
+    if (field !== undefined) return referTo(field, this.options.sourceOf?.(field.name))
     const explained = this.options.explainUnknown?.(token.text)
     if (explained !== undefined) throw this.error(token.at, explained.message, explained.fix)
-    const names = this.options.columns.map((column) => column.name)
-    const near = nearMiss(token.text, names)
-    throw this.error(
-      token.at,
-      `column \`${token.text}\` does not exist`,
-      `${near === undefined ? '' : `Did you mean \`${near}\`? `}Columns here are ${names.join(', ')}.`,
-    )
+    throw this.error(token.at, `column \`${token.text}\` does not exist`, whatThereIs(token.text, this.options.columns))
+  }
+
+  /** `incoming.x`, at the point. */
+  private qualified({ text, at }: Token): ColumnRef {
+    this.next++
+    const sources = this.options.sources ?? {}
+    const source = Object.keys(sources).find((name) => name === text.toLowerCase())
+    const columns = source === undefined ? undefined : sources[source]
+    if (source === undefined || columns === undefined) {
+      const names = Object.keys(sources).map((name) => `\`${name}.\``)
+      const fix =
+        names.length > 0 ? `Columns are named after ${names.join(' or ')}.` : 'Put names with a point in double quotes.'
+      throw this.error(at, `\`${text}.\` names nothing`, fix)
+    }
+    const name = this.take()
+    if (name.kind !== 'name' && name.kind !== 'quoted')
+      throw this.error(name.at, `a column of \`${source}\` is missing`, `Write \`${source}.COLUMN\`.`)
+    const field = findColumn(columns, name.text)
+    if (field !== undefined) return referTo(field, source)
+    throw this.error(name.at, `\`${source}\` has no column \`${name.text}\``, whatThereIs(name.text, columns))
   }
 
   private expectLiteral(): Literal {
     const literal = this.literal()
     if (literal !== undefined) return literal
+    throw this.noLiteral()
+  }
+
+  private noLiteral(): LakeError {
     const { at, text, kind } = this.peek()
-    if (kind === 'name') throw this.error(at, `\`${text}\` is no value`, `Put text in single quotes: '${text}'.`)
+    if (kind === 'name') return this.error(at, `\`${text}\` is no value`, `Put text in single quotes: '${text}'.`)
     if (kind === 'quoted')
-      throw this.error(at, `"${text}" is a name, not a value`, `Put text in single quotes: '${text}'.`)
-    throw this.error(at, 'a value is missing', 'Write a number, or text in single quotes.')
+      return this.error(at, `"${text}" is a name, not a value`, `Put text in single quotes: '${text}'.`)
+    return this.error(at, 'a value is missing', 'Write a number, or text in single quotes.')
   }
 
   private literal(): Literal | undefined {
@@ -279,8 +333,25 @@ const tokenPattern = [
   '(?<day>\\d{4}-\\d{2}-\\d{2}(?:T[\\d:.]+(?:Z|[+-]\\d{2}(?::?\\d{2})?)?)?(?![\\p{L}\\p{N}_.-]))',
   '(?<number>[+-]?(?:\\d+(?:\\.\\d*)?|\\.\\d+)(?:[eE][+-]?\\d+)?(?![\\p{L}\\p{N}_.-]))',
   '(?<name>[\\p{L}_][\\p{L}\\p{N}\\p{M}_]*)',
-  '(?<symbol><>|!=|==|<=|>=|[=<>(),])',
+  '(?<symbol><>|!=|==|<=|>=|[=<>(),.])',
 ].join('|')
+
+function referTo({ name: column, type }: Field, source: string | undefined): ColumnRef {
+  return { column, type, ...(source === undefined ? {} : { source }) }
+}
+
+function whatThereIs(name: string, columns: Schema): string {
+  const names = columns.map((column) => column.name)
+  const near = nearMiss(name, names)
+  return `${near === undefined ? '' : `Did you mean \`${near}\`? `}Columns here are ${names.join(', ')}.`
+}
+
+/** Types whose values stand in one order with those of other types of the kind. */
+function comparableKind({ kind }: LakeType): 'number' | 'time' | 'varchar' | 'boolean' | undefined {
+  if (['tinyint', 'smallint', 'integer', 'bigint', 'decimal', 'float', 'double'].includes(kind)) return 'number'
+  if (kind === 'date' || kind === 'timestamp') return 'time'
+  return kind === 'varchar' || kind === 'boolean' ? kind : undefined
+}
 
 function negation(predicate: Predicate, negated: boolean): Predicate {
   return negated ? { op: 'not', of: predicate } : predicate

@@ -8,7 +8,7 @@
  *
  * Values are texts in the canonical form of the column's type (`value.ts`).
  */
-import { findColumn } from '../schema/names.js'
+import { findColumn, sameType } from '../schema/names.js'
 import { quoteIdentifier } from '../schema/quote.js'
 import type { LakeType, Schema } from '../schema/types.js'
 import { type PartitionTexts, textOf } from './spec.js'
@@ -16,11 +16,19 @@ import { compareTexts, partitionValueSql } from './value.js'
 
 export type Predicate = { op: 'true' } | { op: 'false' } | Atom | { op: 'and' | 'or'; of: Predicate[] } | Negation
 
-/** A test of one column. */
+/** A test of one column, or of two beside each other. */
 export type Atom =
-  | { op: 'compare'; column: string; type: LakeType; comparison: Comparison; value: string }
-  | { op: 'in'; column: string; type: LakeType; values: string[] }
-  | { op: 'null'; column: string; type: LakeType }
+  | (ColumnRef & { op: 'compare'; comparison: Comparison; value: string })
+  | (ColumnRef & { op: 'in'; values: string[] })
+  | (ColumnRef & { op: 'null' })
+  | (ColumnRef & { op: 'columns'; comparison: Comparison; other: ColumnRef })
+
+export interface ColumnRef {
+  column: string
+  type: LakeType
+  /** Whose column it is, where a condition speaks of two rows: `incoming`, `current`. */
+  source?: string
+}
 
 export type Negation = { op: 'not'; of: Predicate }
 export type Comparison = '=' | '<>' | '<' | '<=' | '>' | '>='
@@ -58,8 +66,10 @@ export function evaluate(
     default: {
       const value = text(predicate.column)
       if (predicate.op === 'null') return value === null
-      if (value === null) return null
+      const other = predicate.op === 'columns' ? text(predicate.other.column) : ''
+      if (value === null || other === null) return null
       const type = (schema === undefined ? undefined : findColumn(schema, predicate.column)?.type) ?? predicate.type
+      if (predicate.op === 'columns') return compareColumns(predicate, value, other)
       if (predicate.op === 'in') return predicate.values.some((one) => compareTexts(value, one, type) === 0)
       return holds(compareTexts(value, predicate.value, type), predicate.comparison)
     }
@@ -69,9 +79,9 @@ export function evaluate(
 /**
  * DuckDB's SQL, with quoted names and typed literals: TRUE, FALSE or NULL as `evaluate` says. Rows outside a scope are
  * those of which it IS NOT TRUE.
- * @param alias of the relation, unquoted
+ * @param alias of the relation, unquoted; or the SQL of each column
  */
-export function predicateSql(predicate: Predicate, alias?: string): string {
+export function predicateSql(predicate: Predicate, alias?: string | ((column: ColumnRef) => string)): string {
   switch (predicate.op) {
     case 'true':
       return 'true'
@@ -83,8 +93,10 @@ export function predicateSql(predicate: Predicate, alias?: string): string {
     case 'or':
       return `(${predicate.of.map((part) => predicateSql(part, alias)).join(predicate.op === 'and' ? ' AND ' : ' OR ')})`
     default: {
-      const column = `${alias === undefined ? '' : `${quoteIdentifier(alias)}.`}${quoteIdentifier(predicate.column)}`
+      const sqlOf = typeof alias === 'function' ? alias : (ref: ColumnRef) => columnSql(ref, alias)
+      const column = sqlOf(predicate)
       if (predicate.op === 'null') return `(${column} IS NULL)`
+      if (predicate.op === 'columns') return `(${column} ${predicate.comparison} ${sqlOf(predicate.other)})`
       const literal = (text: string) => partitionValueSql(text, predicate.type)
       if (predicate.op === 'in') return `(${column} IN (${predicate.values.map(literal).join(', ')}))`
       return `(${column} ${predicate.comparison} ${literal(predicate.value)})`
@@ -115,6 +127,7 @@ export function normalForm(predicate: Predicate, negated = false): Predicate {
         predicate.of.map((part) => normalForm(part, negated)),
       )
     case 'compare':
+    case 'columns':
       return negated ? { ...predicate, comparison: opposite[predicate.comparison] } : predicate
     case 'null':
       return negated ? { op: 'not', of: predicate } : predicate
@@ -123,11 +136,11 @@ export function normalForm(predicate: Predicate, negated = false): Predicate {
       const values = sorted.filter(
         (text, i) => i === 0 || compareTexts(text, sorted[i - 1] ?? '', predicate.type) !== 0,
       )
-      const { column, type } = predicate
+      const { op: _, values: __, ...ref } = predicate
       const [only] = values
       if (values.length === 1 && only !== undefined)
-        return { op: 'compare', column, type, comparison: negated ? '<>' : '=', value: only }
-      const atom: Predicate = { op: 'in', column, type, values }
+        return { op: 'compare', ...ref, comparison: negated ? '<>' : '=', value: only }
+      const atom: Predicate = { op: 'in', ...ref, values }
       return negated ? { op: 'not', of: atom } : atom
     }
   }
@@ -138,7 +151,15 @@ export const keywords: ReadonlySet<string> = new Set([
   ...['and', 'or', 'not', 'in', 'between', 'is', 'null', 'true', 'false', 'like'],
 ])
 
-const opposite: Record<Comparison, Comparison> = { '=': '<>', '<>': '=', '<': '>=', '>=': '<', '>': '<=', '<=': '>' }
+/** What holds where the comparison does not, but for nulls. */
+export const opposite: Record<Comparison, Comparison> = {
+  '=': '<>',
+  '<>': '=',
+  '<': '>=',
+  '>=': '<',
+  '>': '<=',
+  '<=': '>',
+}
 const order: Comparison[] = ['=', '>=', '>', '<=', '<', '<>']
 
 function holds(sign: number, comparison: Comparison): boolean {
@@ -156,6 +177,20 @@ function holds(sign: number, comparison: Comparison): boolean {
     case '>=':
       return sign >= 0
   }
+}
+
+function columnSql({ column, source }: ColumnRef, alias: string | undefined): string {
+  const relation = source ?? alias
+  return `${relation === undefined ? '' : `${quoteIdentifier(relation)}.`}${quoteIdentifier(column)}`
+}
+
+/** Of values of two types nothing is known here. */
+function compareColumns(
+  { type, comparison, other }: Extract<Atom, { op: 'columns' }>,
+  value: string,
+  otherValue: string,
+): boolean | null {
+  return sameType(type, other.type) ? holds(compareTexts(value, otherValue, type), comparison) : null
 }
 
 function joined(op: 'and' | 'or', parts: Predicate[]): Predicate {
@@ -204,11 +239,16 @@ function textOfNormal(predicate: Predicate): string {
 }
 
 function atomText(atom: Predicate, not: '' | 'not '): string {
-  if (atom.op === 'null') return `${nameText(atom.column)} is ${not}null`
+  if (atom.op === 'null') return `${refText(atom)} is ${not}null`
   if (atom.op === 'in')
-    return `${nameText(atom.column)} ${not}in (${atom.values.map((value) => literalText(value, atom.type)).join(', ')})`
-  if (atom.op === 'compare') return `${nameText(atom.column)} ${atom.comparison} ${literalText(atom.value, atom.type)}`
+    return `${refText(atom)} ${not}in (${atom.values.map((value) => literalText(value, atom.type)).join(', ')})`
+  if (atom.op === 'compare') return `${refText(atom)} ${atom.comparison} ${literalText(atom.value, atom.type)}`
+  if (atom.op === 'columns') return `${refText(atom)} ${atom.comparison} ${refText(atom.other)}`
   return `not (${textOfNormal(atom)})`
+}
+
+function refText({ column, source }: ColumnRef): string {
+  return `${source === undefined ? '' : `${nameText(source)}.`}${nameText(column)}`
 }
 
 function nameText(name: string): string {

@@ -7,8 +7,9 @@
 import type { AddFile, Snapshot } from '../manifest/actions.js'
 import type { ReadSet } from '../manifest/conflict.js'
 import type { Predicate } from '../partition/scope.js'
-import type { Schema } from '../schema/types.js'
-import type { Answer, Ask, StagedFile } from '../stage/port.js'
+import type { Field, Schema } from '../schema/types.js'
+import type { LoadSettings } from '../settings.js'
+import type { Answer, Ask, RowHashes, StagedFile } from '../stage/port.js'
 
 export type Plan = (ctx: PlanContext) => Generator<Ask, Verdict, Answer>
 
@@ -25,9 +26,49 @@ export interface PlanContext {
   fingerprint: { of: string; columns: Schema }
   /** The table's partitioning or schema starts anew with this load, so that nothing of the old can be the same. */
   rearranged: boolean
-  input: { name: string; schema: Schema }
+  /**
+   * The load's rows: the table's columns in order (null where the input does not supply one), then `extras`.
+   * @see Input for what `__lw_op` and its kind hold
+   */
+  input: {
+    name: string
+    schema: Schema
+    supplied: readonly string[]
+    extras: readonly Field[]
+    /** A SELECT of one BIGINT `n`: what was read beside the rows. */
+    ignored?: string
+  }
   scope?: Predicate
+  /** Of the row's hash: columns that are neither key nor load columns. */
+  rowHash: RowHashes
+  /** Row-level changes are to be written beside the data. */
+  changeFeed: boolean
+  /** When the load began, ms since the epoch: the time of everything that it says happened now. */
+  startedMs: number
+  /** What `_load_id` says. */
+  loadId: string
+  settings: PlanSettings
 }
+
+/** What the modes with a key may be told. */
+export type PlanSettings = Pick<
+  LoadSettings,
+  | 'onDuplicate'
+  | 'orderBy'
+  | 'exact'
+  | 'deleteWhen'
+  | 'updateColumns'
+  | 'whenMatched'
+  | 'whenNotMatchedBySource'
+  | 'where'
+  | 'track'
+  | 'effectiveAt'
+  | 'snapshot'
+  | 'late'
+  | 'orderColumn'
+  | 'softDelete'
+  | 'tombstoneRetention'
+>
 
 export interface Verdict {
   /** Old files that the new version no longer has. */
@@ -39,6 +80,16 @@ export interface Verdict {
   partitions: { replaced: string[]; removed: string[]; unchanged: number }
   /** False where only the arrangement of rows changes (compact). */
   dataChange: boolean
+  /** Row-level changes, for a table with a change feed. */
+  changeData?: StagedFile[]
+  /** Files that are not data but become visible with it. */
+  tombstones?: StagedFile[]
+  /** Table properties that this load sets; an empty text takes one away. */
+  properties?: Record<string, string>
+  /** Rows of the part that a snapshot stands for, before: what guards on shares are measured by. */
+  rowsBefore?: number
+  /** How many of them go, where `rows.deleted` does not say it (scd2: closed because their key is missing). */
+  rowsGone?: number
 }
 
 /** CONTRACT §1: counts that do not apply to a mode are left out. */
@@ -51,6 +102,8 @@ export interface RowCounts {
   unchanged?: number
   ignored?: number
   rejected?: number
+  /** scd2: versions that were corrected where they stand, without a new one. */
+  corrected?: number
   /** Rows of files that were rewritten only because a column was widened. */
   rewritten?: number
 }

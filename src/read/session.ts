@@ -4,45 +4,30 @@
  *   SQL ─► what it reads of t (uses) ─► files that may hold it (prune) ─► those, or their columns, on this machine
  *       (fetch) ─► t over them ─► rows, or a file (write)
  */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { EngineError, openDuckDB } from '../engine/duckdb.js'
+import { EngineError } from '../engine/duckdb.js'
 import type { Engine, Row, RunOptions } from '../engine/port.js'
 import { filesRelation } from '../engine/relation.js'
 import { quoteText } from '../engine/sql.js'
 import { LakeError } from '../errors.js'
 import type { AddFile, Snapshot } from '../manifest/actions.js'
-import { FileCache } from './fetch.js'
+import type { FileCache } from './fetch.js'
 import { pruneFiles } from './prune.js'
 import type { QueryOptions } from './query.js'
 import { callOf, type Reading } from './reading.js'
+import type { OpenResult } from './result.js'
 import { snapshotAt } from './snapshot.js'
 import { bindParams, hasWord, notOneSelect, oneStatement } from './sql-text.js'
 import { defineShape, findUses, freezeTime, type Use } from './uses.js'
-import { type ResultFormat, writeResult } from './write.js'
+import { openWorkplace } from './workplace.js'
+import { writeResult } from './write.js'
 
 /** @throws LakeError invalid: the SQL, the version, or that there is no table */
 export async function openSession(reading: Reading, sql: string, options: QueryOptions): Promise<Session> {
   const statement = oneStatement(bindParams(sql, options.params))
-  const { settings, store } = reading
   const call = callOf(reading, options.signal)
-  const snapshot = await snapshotAt(store, options, call)
-  const folder = await mkdtemp(join(settings.tempFolder ?? tmpdir(), 'lakewright-query-'))
-  let engine: Engine | undefined
-  const close = async () => {
-    await engine?.close()
-    await rm(folder, { recursive: true, force: true })
-  }
+  const snapshot = await snapshotAt(reading.store, options, call)
+  const { engine, cache, close } = await openWorkplace(reading, options)
   try {
-    const memory = options.memory ?? settings.memory
-    const threads = options.threads ?? settings.threads
-    engine = await openDuckDB({
-      ...(memory === undefined ? {} : { memory }),
-      ...(threads === undefined ? {} : { threads }),
-      spillFolder: join(folder, 'spill'),
-    })
-    const cache = reading.cache ?? new FileCache(store, join(folder, 'files'))
     const run = call.signal === undefined ? {} : { signal: call.signal }
     return await prepare({ engine, cache, snapshot, sql: statement, nowMs: reading.runtime.now(), run, close })
   } catch (error) {
@@ -51,14 +36,10 @@ export async function openSession(reading: Reading, sql: string, options: QueryO
   }
 }
 
-export interface Session {
-  readonly columns: { name: string; type: string }[]
+export interface Session extends OpenResult {
   readonly snapshot: Snapshot
   /** Those that `t` reads. */
   readonly files: readonly AddFile[]
-  rows(): AsyncIterable<Row[]>
-  write(path: string, format: ResultFormat): Promise<{ rows: number; bytes: number }>
-  close(): Promise<void>
 }
 
 interface Preparation {

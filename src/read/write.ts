@@ -25,7 +25,7 @@ export async function writeResult(
   return { rows, bytes: (await stat(path)).size }
 }
 
-interface Result {
+export interface Result {
   engine: Engine
   sql: string
   columns: readonly { name: string; type: string }[]

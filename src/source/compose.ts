@@ -13,7 +13,7 @@ import { isIndistinctSql, noPartitionValue } from '../partition/value.js'
 import { toSql } from '../schema/duckdb.js'
 import { misfitSql } from '../schema/misfit.js'
 import { typeName } from '../schema/names.js'
-import type { LakeType } from '../schema/types.js'
+import type { Field, LakeType } from '../schema/types.js'
 import { type Candidate, type Column, typeNow } from './columns.js'
 import { fitsSql, fittedSql, fitValue } from './fit.js'
 import type { Part } from './part.js'
@@ -22,10 +22,17 @@ export interface Composition {
   parts: readonly Part[]
   columns: readonly Column[]
   divert: boolean
+  /** Say which columns a row lacks, and where it stands (`OpenInputContext.absent`). */
+  absent: boolean
+  /** Where all parts are of change events: the type of their order. */
+  orderType?: LakeType
+  /** What to call files and streams, by their ordinal. */
+  labels: readonly string[]
 }
 
-export function composeSelect({ parts, columns, divert }: Composition, places: boolean): string {
-  if (parts.length === 0) return emptySelect(columns, places)
+export function composeSelect(composition: Composition, places: boolean): string {
+  const { parts, columns, divert, absent } = composition
+  if (parts.length === 0) return emptySelect(composition, places)
   const branches = parts.map((part, index) => {
     // What cannot be read again must name the row at once.
     const near = places || !part.replayable
@@ -33,8 +40,10 @@ export function composeSelect({ parts, columns, divert }: Composition, places: b
       (column, c) => `${valueSql(column, index, `c${c}`, part, near)} AS ${quoteIdent(column.name)}`,
     )
     if (places) values.push('__lw_file', '__lw_row')
+    if (absent) values.push(...orderSql(composition, part, index))
     const where = divert ? keepSql(columns, index) : undefined
-    return `SELECT ${values.join(', ')} FROM ${sourceSql(part, columns, index, near)}${where === undefined ? '' : ` WHERE ${where}`}`
+    const from = absent ? orderedSourceSql(part, columns, index, near) : sourceSql(part, columns, index, near)
+    return `SELECT ${values.join(', ')} FROM ${from}${where === undefined ? '' : ` WHERE ${where}`}`
   })
   return branches.join('\nUNION ALL ')
 }
@@ -102,9 +111,52 @@ export function composeMisfits(
   )
 }
 
-function emptySelect(columns: readonly Column[], places: boolean): string {
+/** Columns beside the row's own, in the order of `Input.select`. */
+export function orderColumns({ orderType }: Pick<Composition, 'orderType'>): Field[] {
+  const list: LakeType = { kind: 'list', element: { kind: 'varchar' } }
+  const events: [string, LakeType][] = orderType
+    ? [
+        ['__lw_op', { kind: 'varchar' }],
+        ['__lw_order', orderType],
+      ]
+    : []
+  const all: [string, LakeType][] = [...events, ['__lw_absent', list], ['__lw_seq', { kind: 'bigint' }]]
+  return all.map(([name, type]) => ({ name, type, nullable: true }))
+}
+
+function orderSql(composition: Composition, part: Part, index: number): string[] {
+  return orderColumns(composition).map(({ name, type }) => {
+    if (name === '__lw_absent') return `${absentSql(composition.columns, part, index)} AS ${name}`
+    // A part without any event has no kind of order of its own.
+    return name === '__lw_order' ? `CAST(${name} AS ${toSql(type)}) AS ${name}` : name
+  })
+}
+
+/** Names of the columns that the row lacks. */
+function absentSql(columns: readonly Column[], part: Part, index: number): string {
+  const constant = columns.filter((column) => column.sources[index] === undefined).map(({ name }) => quoteText(name))
+  const none = `CAST([${constant.join(', ')}] AS VARCHAR[])`
+  const optional = columns.flatMap(({ name, sources }) => {
+    const place = sources[index]?.place
+    return place === undefined || !part.ordered().hasKeys ? [] : [{ name, place }]
+  })
+  if (optional.length === 0) return none
+  // Most rows have all of them, and are not looked at name by name.
+  const all = part.columns.filter(({ place }) => place !== undefined).length
+  const names = optional.map(
+    ({ name, place }) => `CASE WHEN substr(__lw_keys, ${place + 1}, 1) <> '1' THEN ${quoteText(name)} END`,
+  )
+  const some = `list_filter([${[...names, ...constant].join(', ')}], lambda name: name IS NOT NULL)`
+  return `CASE WHEN __lw_keys = ${quoteText('1'.repeat(all))} THEN ${none} ELSE ${some} END`
+}
+
+function emptySelect(composition: Composition, places: boolean): string {
+  const { columns, absent } = composition
   const values = columns.map((column) => `${nullOf(typeNow(column))} AS ${quoteIdent(column.name)}`)
   if (places) values.push('CAST(NULL AS VARCHAR) AS __lw_file', 'CAST(NULL AS BIGINT) AS __lw_row')
+  if (absent) values.push(...orderColumns(composition).map(({ name, type }) => `${nullOf(type)} AS ${name}`))
+  // Of an empty file not even the columns are known; the table has some.
+  if (values.length === 0) values.push('1')
   return `SELECT ${values.join(', ')} WHERE false`
 }
 
@@ -113,10 +165,7 @@ export function nullOf(type: LakeType): string {
 }
 
 function sourceSql(part: Part, columns: readonly Column[], index: number, places: boolean, limit?: number): string {
-  const values = columns.flatMap((column, c) => {
-    const source = column.sources[index]
-    return source === undefined ? [] : [`${source.sql} AS c${c}`]
-  })
+  const values = sourceValues(columns, index)
   if (places) values.unshift('__lw_file', '__lw_row')
   if (values.length === 0) values.push('1')
   const scan = places ? part.scanWithPlaces : part.scan
@@ -124,12 +173,32 @@ function sourceSql(part: Part, columns: readonly Column[], index: number, places
   return `(SELECT ${values.join(', ')} FROM ${limited})`
 }
 
+function orderedSourceSql(part: Part, columns: readonly Column[], index: number, places: boolean): string {
+  const { scan, scanWithPlaces, hasKeys } = part.ordered()
+  const more = [
+    ...(places ? ['__lw_file', '__lw_row'] : []),
+    ...(part.events ? ['__lw_op', '__lw_order'] : []),
+    ...(hasKeys ? ['__lw_keys'] : []),
+    '__lw_seq',
+  ]
+  return `(SELECT ${[...more, ...sourceValues(columns, index)].join(', ')} FROM (${places ? scanWithPlaces : scan}))`
+}
+
+function sourceValues(columns: readonly Column[], index: number): string[] {
+  return columns.flatMap((column, c) => {
+    const source = column.sources[index]
+    return source === undefined ? [] : [`${source.sql} AS c${c}`]
+  })
+}
+
 function valueSql(column: Column, index: number, x: string, part: Part, places: boolean): string {
   const source = column.sources[index]
   const candidate = column.candidates[column.at] ?? null
   if (source === undefined) return nullOf(typeNow(column))
   const place = places ? `{'file': __lw_file, 'row': __lw_row}` : undefined
-  const misfit = misfitSql({ column: column.name, type: candidate === null ? 'null' : typeName(candidate) }, x, place)
+  const type = candidate === null ? 'null' : typeName(candidate)
+  const reason = source.hint === undefined ? {} : { reason: source.hint }
+  const misfit = misfitSql({ column: column.name, type, ...reason }, x, place)
   if (candidate === null) return `CASE WHEN ${x} IS NULL THEN CAST(NULL AS VARCHAR) ELSE ${misfit} END`
   const fitted = fitValue(source.type, candidate, x)
   if (fitted === undefined)

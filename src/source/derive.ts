@@ -30,11 +30,11 @@ export async function planDerived(
         column: name,
         fix: 'Give the derived column another name, or rename the other one with `--rename`.',
       })
-    await assertScalar(name, expression, known, engine)
+    const uses = await assertScalar(name, expression, known, engine)
     const sql = `(${expression}\n)`
     const sqlType = await typeOf(name, expression, `SELECT ${sql} AS ${quoteIdent(name)} FROM (${from})`, engine)
     const { type, cast } = fromSql(sqlType, name)
-    derived.push({ name, type, sql: cast?.(sql) ?? sql })
+    derived.push({ name, type, sql: cast?.(sql) ?? sql, uses })
   }
   return derived
 }
@@ -43,6 +43,8 @@ export interface Derived {
   name: string
   type: LakeType
   sql: string
+  /** Columns in it, as `known` spells them. */
+  uses: string[]
 }
 
 async function typeOf(name: string, expression: string, select: string, engine: Engine): Promise<string> {
@@ -53,7 +55,13 @@ async function typeOf(name: string, expression: string, select: string, engine: 
   }
 }
 
-async function assertScalar(name: string, expression: string, known: readonly string[], engine: Engine): Promise<void> {
+/** @returns the columns it uses */
+async function assertScalar(
+  name: string,
+  expression: string,
+  known: readonly string[],
+  engine: Engine,
+): Promise<string[]> {
   // In parentheses, as it is used: and without, for `a, b` in parentheses is a struct.
   const tree = await parse(`SELECT (${expression}\n)`, engine)
   for (const one of [tree, await parse(`SELECT ${expression}\n`, engine)]) {
@@ -63,7 +71,9 @@ async function assertScalar(name: string, expression: string, known: readonly st
   }
   const expressionTree = tree.statements?.[0]?.node.select_list?.[0]
   const columns = new Set(known.map(foldName))
-  await judge(expressionTree, { name, expression, known, columns, engine, lambdas: new Set() })
+  const used = new Set<string>()
+  await judge(expressionTree, { name, expression, known, columns, engine, lambdas: new Set(), used })
+  return known.filter((column) => used.has(foldName(column)))
 }
 
 interface ParsedSql {
@@ -107,6 +117,8 @@ interface Judging {
   columns: ReadonlySet<string>
   engine: Engine
   lambdas: ReadonlySet<string>
+  /** Folded names met so far. */
+  used: Set<string>
 }
 
 const scalarClasses = new Set([
@@ -164,7 +176,11 @@ function withParameters(node: Tree, ctx: Judging): Judging {
 
 function assertColumn(names: string[], ctx: Judging): void {
   const first = names[0] ?? ''
-  if (ctx.columns.has(foldName(first)) || ctx.lambdas.has(foldName(first))) return
+  if (ctx.lambdas.has(foldName(first))) return
+  if (ctx.columns.has(foldName(first))) {
+    ctx.used.add(foldName(first))
+    return
+  }
   throw noSuchColumn(`\`--derive "${ctx.name}=${ctx.expression}"\` uses a column that the input does not have`, first, [
     ...ctx.known,
   ])
@@ -203,7 +219,12 @@ async function assertMacro(macro: Row, refuse: (why: string) => LakeError, ctx: 
   if (tree.error === true || notScalar(tree) !== undefined) throw refuse('is no function of one row')
   const parameters = new Set((macro.parameters as string[]).map(foldName))
   try {
-    await judge(tree.statements?.[0]?.node.select_list?.[0], { ...ctx, columns: parameters, lambdas: new Set() })
+    await judge(tree.statements?.[0]?.node.select_list?.[0], {
+      ...ctx,
+      columns: parameters,
+      lambdas: new Set(),
+      used: new Set(),
+    })
   } catch (cause) {
     if (cause instanceof LakeError) throw refuse('depends on more than the row')
     throw cause

@@ -5,7 +5,8 @@
 import { quoteIdent } from '../engine/sql.js'
 import { foldName } from '../schema/names.js'
 import { quoteText } from '../schema/quote.js'
-import type { Part, PartColumn } from './part.js'
+import type { OrderedScan, Part, PartColumn } from './part.js'
+import { sequenceSql } from './sequence.js'
 
 export interface FilePartSettings {
   files: readonly LocalFile[]
@@ -19,6 +20,8 @@ export interface FilePartSettings {
   rename: Record<string, string>
   /** The row's number within its file, if not by counting. */
   rowNumber?: string
+  /** Columns that the reader has besides, where it knows itself where a row stands: `__lw_seq`, `__lw_keys`. */
+  ordered?: { columns: string[]; hasKeys: boolean }
   rejects?: string
   explain?: Part['explain']
 }
@@ -36,6 +39,8 @@ export interface LocalFile {
   name: string
   /** Values of Hive folders above it; null for the default partition. */
   folders: Record<string, string | null>
+  /** Which of the load's files and streams it is, from 0. */
+  ordinal?: number
 }
 
 export function filePart(settings: FilePartSettings): Part {
@@ -43,19 +48,29 @@ export function filePart(settings: FilePartSettings): Part {
   const own = new Set(columns.map((column) => foldName(column.name)))
   const folders = Object.keys(files[0]?.folders ?? {}).filter((name) => !own.has(foldName(name)))
   const names = columns.map((column) => quoteIdent(column.name))
-  const select = (of: readonly LocalFile[], places: string[], serial: boolean): string => {
+  const select = (of: readonly LocalFile[], more: readonly string[], serial: boolean): string => {
     const values = folders.map((name) => `${folderValue(of[0]?.folders[name])} AS ${quoteIdent(name)}`)
-    return `SELECT ${[...places, ...names, ...values].join(', ')} FROM ${reader(of, { serial })}`
+    return `SELECT ${[...more, ...names, ...values].join(', ')} FROM ${reader(of, { serial })}`
   }
-  const withPlaces = (serial: boolean): string =>
+  const withPlaces = (serial: boolean, more: (file: LocalFile) => string[] = () => []): string =>
     files
-      .map((file) => select([file], [`${quoteText(file.name)} AS __lw_file`, `${rowNumber} AS __lw_row`], serial))
+      .map((file) => {
+        const places = [`${quoteText(file.name)} AS __lw_file`, `${rowNumber} AS __lw_row`]
+        return select([file], [...places, ...more(file)], serial)
+      })
       .join(' UNION ALL ')
+  const ordered = (): OrderedScan => {
+    const { columns: own, hasKeys } = settings.ordered ?? { columns: undefined, hasKeys: false }
+    const counted = (file: LocalFile) => own ?? [`${sequenceSql(file.ordinal ?? 0, rowNumber)} AS __lw_seq`]
+    const scanWithPlaces = withPlaces(isSerial, counted)
+    return { scan: own === undefined ? scanWithPlaces : scanOf(isSerial, own), scanWithPlaces, hasKeys }
+  }
   let isSerial = settings.serial ?? false
   const part: Part = {
     columns: [...columns, ...folders.map(folderColumn)],
     scan: scanOf(isSerial),
     scanWithPlaces: withPlaces(isSerial),
+    ordered,
     replayable: true,
     label: files[0]?.name ?? '',
     rename,
@@ -72,14 +87,15 @@ export function filePart(settings: FilePartSettings): Part {
   }
   return part
 
-  function scanOf(serial: boolean): string {
+  function scanOf(serial: boolean, more: readonly string[] = []): string {
     const groups = groupByFolders(files, folders)
     // A scan per folder costs more than a join once there are many.
-    if (groups.length <= 8) return groups.map((group) => select(group, [], serial)).join(' UNION ALL ')
+    if (groups.length <= 8) return groups.map((group) => select(group, more, serial)).join(' UNION ALL ')
     const values = files.map(
       (file) => `(${[quoteText(file.path), ...folders.map((name) => folderValue(file.folders[name]))].join(', ')})`,
     )
-    const joined = [...names.map((name) => `s.${name}`), ...folders.map((name, i) => `h.v${i} AS ${quoteIdent(name)}`)]
+    const own = [...more, ...names].map((name) => `s.${name}`)
+    const joined = [...own, ...folders.map((name, i) => `h.v${i} AS ${quoteIdent(name)}`)]
     return (
       `SELECT ${joined.join(', ')} FROM ${reader(files, { pathColumn: '__lw_path', serial })} s ` +
       `JOIN (VALUES ${values.join(', ')}) h(p, ${folders.map((_, i) => `v${i}`).join(', ')}) ON h.p = s.__lw_path`

@@ -28,6 +28,10 @@ export function parquet(from: Where, options: SourceOptions = {}): FileSource {
 export function arrow(from: Where, options: SourceOptions = {}): FileSource {
   return source('arrow', from, options)
 }
+/** Change events of Debezium, as JSON: NDJSON or an array, enveloped or unwrapped. */
+export function debezium(from: Where, options: SourceOptions = {}): FileSource {
+  return source('debezium', from, options)
+}
 /** Files, globs, folders and URLs whose format their ending tells. */
 export function files(from: Where, options: SourceOptions & { format?: Format } = {}): FileSource {
   const { format, ...rest } = options
@@ -71,7 +75,7 @@ export function hasKnownEnding(name: string): boolean {
 
 export type Compression = 'none' | 'gzip' | 'zstd'
 
-const formats: readonly Format[] = ['csv', 'tsv', 'ndjson', 'json', 'parquet', 'arrow']
+const formats: readonly Format[] = ['csv', 'tsv', 'ndjson', 'json', 'parquet', 'arrow', 'debezium']
 const endings: Record<string, Format> = {
   csv: 'csv',
   tsv: 'tsv',

@@ -4,7 +4,7 @@
  *   ndjson  one per line; empty lines are none
  *   json    the elements of one array, or documents one after the other (a single object, too)
  */
-import { JsonProblem } from './json-shape.js'
+import { JsonProblem } from './json-scan.js'
 
 export interface JsonDocument {
   bytes: Buffer

@@ -9,6 +9,7 @@
 import { isUtf8 } from 'node:buffer'
 import { assertColumnNames } from '../schema/names.js'
 import type { Field, LakeType } from '../schema/types.js'
+import { assertNumber, JsonProblem, JsonScanner } from './json-scan.js'
 
 export type Kind = 'object' | 'array' | 'string' | 'number' | 'boolean'
 
@@ -58,43 +59,43 @@ export interface NameSet {
   has(name: string): boolean
 }
 
-/** What is wrong with a row. */
-export class JsonProblem extends Error {}
-
 /** Merges rows into a shape, one after the other. */
-export class ShapeReader {
+export class ShapeReader extends JsonScanner {
   /** Byte ranges of the last row's numbers that are to be quoted, as pairs of offsets into its buffer. */
   readonly quotedRanges: number[] = []
-  private bytes: Buffer = Buffer.alloc(0)
-  private at = 0
-  private end = 0
   private row = 0
   private objects = 0
-  private highBytes = false
+  /** The last row, among the objects. */
+  private rowObject = 0
 
   constructor(
     readonly root: Shape,
     /** Columns whose numbers are kept as text. */
     private readonly quoteNumbersOf: NameSet,
   ) {
+    super()
     root.kind = 'object'
     root.fields ??= new Map()
   }
 
   /** @throws JsonProblem */
   read(bytes: Buffer, start: number, end: number, row: number): void {
-    this.bytes = bytes
-    this.at = start
-    this.end = end
+    this.begin(bytes, start, end)
     this.row = row
-    this.highBytes = false
     this.quotedRanges.length = 0
-    this.space()
     if (this.bytes[this.at] !== 0x7b) this.notAnObject()
+    this.rowObject = this.objects + 1
     this.object(this.root, true)
     this.space()
     if (this.at !== this.end) throw new JsonProblem('something follows the object')
     if (this.highBytes && !isUtf8(bytes.subarray(start, end))) throw new JsonProblem('the bytes are not UTF-8')
+  }
+
+  /** For each name that was met so far, in their order, whether the last row has it: `1101`. */
+  keys(): string {
+    let keys = ''
+    for (const { met } of (this.root.fields as Map<string, Shape>).values()) keys += met === this.rowObject ? '1' : '0'
+    return keys
   }
 
   private notAnObject(): never {
@@ -231,50 +232,6 @@ export class ShapeReader {
     }
   }
 
-  private string(): void {
-    const { bytes, end } = this
-    let at = this.at + 1
-    for (;;) {
-      if (at >= end) throw new JsonProblem('a string does not end')
-      const c = bytes[at] as number
-      if (c >= 0x23 && c < 0x80 && c !== 0x5c) {
-        at++
-        continue
-      }
-      if (c === 0x22) break
-      if (c === 0x5c) at = this.escape(at)
-      else if (c < 0x20) throw new JsonProblem('a control character stands unescaped in a string')
-      else {
-        if (c >= 0x80) this.highBytes = true
-        at++
-      }
-    }
-    this.at = at + 1
-  }
-
-  private escape(at: number): number {
-    const c = this.bytes[at + 1] as number
-    if (c !== 0x75) {
-      // " \ / b f n r t
-      if (c === 0x22 || c === 0x5c || c === 0x2f || c === 0x62 || c === 0x66 || c === 0x6e || c === 0x72 || c === 0x74)
-        return at + 2
-      throw new JsonProblem('an escape in a string is not known')
-    }
-    const code = this.hex(at)
-    if (code >= 0xd800 && code <= 0xdfff) {
-      const pair = code <= 0xdbff && this.bytes[at + 6] === 0x5c && this.bytes[at + 7] === 0x75 ? this.hex(at + 6) : 0
-      if (pair < 0xdc00 || pair > 0xdfff) throw new JsonProblem('half a surrogate pair stands in a string')
-      return at + 12
-    }
-    return at + 6
-  }
-
-  private hex(at: number): number {
-    const digits = at + 6 <= this.end ? this.bytes.toString('latin1', at + 2, at + 6) : ''
-    if (!/^[0-9a-fA-F]{4}$/.test(digits)) throw new JsonProblem('an escape in a string is not known')
-    return Number.parseInt(digits, 16)
-  }
-
   private number(shape: Shape, path: string): void {
     const { bytes, end } = this
     const start = this.at
@@ -301,31 +258,10 @@ export class ShapeReader {
   }
 
   private longNumber(shape: Shape, text: string): void {
-    if (!/^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(text))
-      throw new JsonProblem('a number is not written as JSON wants it')
+    assertNumber(text)
     if (shape.quoted) return
     if (shape.notBigint === undefined && !isBigint(text)) shape.notBigint = { row: this.row, text }
     if (shape.notDouble === undefined && !isExactDouble(text)) shape.notDouble = { row: this.row, text }
-  }
-
-  private word(word: string): void {
-    const found = this.bytes.toString('latin1', this.at, Math.min(this.end, this.at + word.length))
-    if (found !== word) throw new JsonProblem(this.broken('a value'))
-    this.at += word.length
-  }
-
-  private space(): void {
-    const { bytes, end } = this
-    for (; this.at < end; this.at++) {
-      const c = bytes[this.at]
-      if (c !== 0x20 && c !== 0x0a && c !== 0x0d && c !== 0x09) return
-    }
-  }
-
-  private broken(expected: string): string {
-    return this.at >= this.end
-      ? `the JSON is cut short, ${expected} is missing`
-      : `the JSON is broken, ${expected} is missing`
   }
 }
 

@@ -16,9 +16,11 @@ import type { Field } from '../schema/types.js'
 import { filePart, type LocalFile } from './file-part.js'
 import type { Compression, SourceOptions } from './files.js'
 import { jsonDocuments } from './json-documents.js'
-import { fieldsOfShape, JsonProblem, type NameSet, NumberProblem, newShape, ShapeReader } from './json-shape.js'
+import { JsonProblem } from './json-scan.js'
+import { fieldsOfShape, type NameSet, NumberProblem, newShape, ShapeReader } from './json-shape.js'
 import { LineFile, objectBytes, readRejects } from './line-file.js'
 import type { Part } from './part.js'
+import { sequenceOf } from './sequence.js'
 import { assertWholeZstd, canDecompress, decompress, isUtf8, type Spool, transcode } from './spool.js'
 
 export async function openJson(
@@ -37,7 +39,7 @@ export async function openJson(
     const id = JSON.stringify(Object.keys(file.folders))
     groups.set(id, [...(groups.get(id) ?? []), file])
   }
-  return [...groups.values()].map((group) => jsonPart(group, fields, longest, options))
+  return [...groups.values()].map((group) => jsonPart(group, fields, longest, options, ctx.absent))
 }
 
 export interface JsonContext {
@@ -47,6 +49,8 @@ export interface JsonContext {
   divert: boolean
   /** Columns whose numbers are read as text, because a decimal or text is wanted. */
   quoteNumbersOf: NameSet
+  /** Say of each row where it stands and which columns it has. */
+  absent: boolean
 }
 
 interface ScannedFile extends LocalFile {
@@ -54,12 +58,20 @@ interface ScannedFile extends LocalFile {
   rejects: LineFile | undefined
 }
 
-function jsonPart(files: ScannedFile[], fields: Field[], longest: number, options: SourceOptions): Part {
-  const columns = fields.map(({ name, type }) => `${quoteText(name)}: ${quoteText(toSql(type))}`).join(', ')
+function jsonPart(
+  files: ScannedFile[],
+  fields: Field[],
+  longest: number,
+  options: SourceOptions,
+  absent: boolean,
+): Part {
+  const kept = absent ? [...fields, ...orderFields] : fields
+  const columns = kept.map(({ name, type }) => `${quoteText(name)}: ${quoteText(toSql(type))}`).join(', ')
   const rejected = files.flatMap((file) => (file.rejects === undefined ? [] : [file.rejects]))
   return filePart({
     files,
-    columns: fields.map(({ name, type }) => ({ name, kind: 'typed', type, sql: quoteIdent(name) })),
+    columns: fields.map(({ name, type }, place) => ({ name, kind: 'typed', type, sql: quoteIdent(name), place })),
+    ...(absent ? { ordered: { columns: orderFields.map(({ name }) => name), hasKeys: true } } : {}),
     reader: (of, { pathColumn }) =>
       `read_json([${of.map((file) => quoteGlobFree(file.path)).join(', ')}], format='newline_delimited', records=true, auto_detect=false, ` +
       `columns={${columns}}, compression='uncompressed', maximum_object_size=${objectBytes([longest])}, hive_partitioning=false${pathColumn === undefined ? '' : `, filename=${quoteText(pathColumn)}`})`,
@@ -68,7 +80,13 @@ function jsonPart(files: ScannedFile[], fields: Field[], longest: number, option
   })
 }
 
-function fieldsIn(reader: ShapeReader, files: ScannedFile[]): Field[] {
+/** In the copies, before the members of the row. */
+const orderFields: Field[] = [
+  { name: '__lw_seq', type: { kind: 'bigint' }, nullable: true },
+  { name: '__lw_keys', type: { kind: 'varchar' }, nullable: true },
+]
+
+export function fieldsIn(reader: ShapeReader, files: readonly LocalFile[]): Field[] {
   const where = files.length === 1 ? { file: files[0]?.name } : {}
   try {
     return fieldsOfShape(reader.root, '')
@@ -93,7 +111,8 @@ async function scanFile(
   ctx: JsonContext,
 ): Promise<ScannedFile> {
   const path = await plainPath(file, options, ctx)
-  const asItIs = ctx.format === 'ndjson' && !ctx.divert && ctx.quoteNumbersOf.isEmpty && !(await hasMark(path))
+  const asItIs =
+    ctx.format === 'ndjson' && !ctx.divert && !ctx.absent && ctx.quoteNumbersOf.isEmpty && !(await hasMark(path))
   const copy = asItIs ? undefined : new LineFile(ctx.spool.path('.ndjson'))
   const rejected = ctx.divert ? new LineFile(ctx.spool.path('.rejects.ndjson')) : undefined
   let row = 0
@@ -105,7 +124,8 @@ async function scanFile(
       try {
         if (rejected !== undefined) assertReadable(bytes, start, end)
         reader.read(bytes, start, end, row)
-        copy?.write(oneLine(bytes, start, end, reader.quotedRanges))
+        const line = copy && oneLine(bytes, start, end, reader.quotedRanges)
+        if (line) copy.write(ctx.absent ? withOrder(line, sequenceOf(file.ordinal ?? 0, row), reader.keys()) : line)
       } catch (error) {
         if (!(error instanceof JsonProblem)) throw error
         if (rejected === undefined) throw brokenRow(error, file, row)
@@ -118,11 +138,11 @@ async function scanFile(
   }
   await copy?.close()
   await rejected?.close()
-  return { ...file, path: copy?.path ?? path, longestBytes, rejects: rejected }
+  return { ...file, path: copy?.path ?? path, longestBytes: copy?.longestBytes ?? longestBytes, rejects: rejected }
 }
 
 /** What is wrong between the documents, with its place. */
-function* located<T>(documents: Iterable<T>, file: LocalFile, row: () => number): Generator<T> {
+export function* located<T>(documents: Iterable<T>, file: LocalFile, row: () => number): Generator<T> {
   try {
     yield* documents
   } catch (error) {
@@ -139,7 +159,7 @@ function assertReadable(bytes: Buffer, start: number, end: number): void {
   }
 }
 
-function asJson(raw: string): string {
+export function asJson(raw: string): string {
   try {
     JSON.parse(raw)
     return raw
@@ -148,18 +168,18 @@ function asJson(raw: string): string {
   }
 }
 
-function brokenRow(problem: JsonProblem, file: LocalFile, row: number): LakeError {
+export function brokenRow(problem: JsonProblem, file: LocalFile, row: number): LakeError {
   return new LakeError('invalid', problem.message, {
     file: file.name,
     row,
-    fix: 'Correct the row, or divert such rows with `--on-reject divert`.',
+    fix: problem.fix ?? 'Correct the row, or divert such rows with `--on-reject divert`.',
   })
 }
 
-async function plainPath(
+export async function plainPath(
   file: LocalFile & { compression: Compression },
   options: SourceOptions,
-  { engine, spool }: JsonContext,
+  { engine, spool }: Pick<JsonContext, 'engine' | 'spool'>,
 ): Promise<string> {
   let { path } = file
   if (canDecompress(file.compression)) path = await decompress(file, file.compression, spool)
@@ -204,6 +224,15 @@ function oneLine(bytes: Buffer, start: number, end: number, quoted: readonly num
   // Line breaks stand only between tokens.
   for (let at = 0; at < line.length; at++) if (line[at] === 0x0a || line[at] === 0x0d) line[at] = 0x20
   return line
+}
+
+/** `{"a":1}` as `{"__lw_seq":7,"__lw_keys":"1","a":1}` */
+function withOrder(line: Buffer, sequence: bigint, keys: string): Buffer {
+  const isEmpty = !keys.includes('1')
+  return Buffer.concat([
+    Buffer.from(`{"__lw_seq":${sequence},"__lw_keys":"${keys}"${isEmpty ? '' : ','}`),
+    line.subarray(1),
+  ])
 }
 
 const quote = Buffer.from('"')

@@ -46,7 +46,7 @@ export async function locate(
 async function pipedIn(stream: Readable, name: string, format: Format | undefined, spool: Spool): Promise<FoundFile> {
   if (format === undefined)
     throw new LakeError('invalid', `${name} has no name that says its format`, {
-      fix: 'Say it with `--format csv|tsv|ndjson|json|parquet|arrow`.',
+      fix: 'Say it with `--format csv|tsv|ndjson|json|parquet|arrow|debezium`.',
     })
   const path = await spoolStream(stream, spool)
   return { path, name, folders: {}, format, compression: await compressionOf(path) }

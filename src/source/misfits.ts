@@ -10,6 +10,8 @@ import type { Misfit } from '../schema/misfit.js'
 import { foldName, typeName } from '../schema/names.js'
 import { type Column, typeNow } from './columns.js'
 import { type Composition, composeMisfits } from './compose.js'
+import { explainEventMisfit } from './events.js'
+import { placeOf } from './sequence.js'
 
 /**
  * Up to three examples, and how many there are.
@@ -21,17 +23,19 @@ export async function describeMisfits(
   composition: Composition,
   engine: Engine,
 ): Promise<{ error: LakeError; isFound: boolean }> {
-  const found = column === undefined ? undefined : await findMisfits(column, composition, engine)
+  const ofEvent = explainEventMisfit(misfit)
+  const found = ofEvent || column === undefined ? undefined : await findMisfits(column, composition, engine)
   const [first] = found?.examples ?? [await locate(misfit, composition, engine)]
-  const fix = column === undefined ? undefined : misfit.reason === noPartitionValue ? partitionFix : fixFor(column)
+  const ofColumn = column && (misfit.reason === noPartitionValue ? partitionFix : fixFor(column))
+  const fix = ofEvent?.fix ?? ofColumn
   const error = new LakeError(
     'invalid',
-    `the value does not fit the type of its column${misfit.reason ? ` (${misfit.reason})` : ''}`,
+    ofEvent?.message ?? `the value does not fit the type of its column${misfit.reason ? ` (${misfit.reason})` : ''}`,
     {
       file: first?.file,
       row: first?.row,
       column: column?.name ?? misfit.column,
-      type: misfit.type,
+      ...(ofEvent ? {} : { type: misfit.type }),
       value: shorten(first?.value ?? misfit.value),
       ...(found === undefined || found.count < 2
         ? {}
@@ -76,7 +80,11 @@ async function findMisfits(
 
 /** The row of a value that the error shows: by the places in the message, else by looking for the value. */
 async function locate(misfit: Misfit, composition: Composition, engine: Engine): Promise<Place> {
-  const { file, row } = (misfit.place ?? {}) as { file?: string; row?: number }
+  const { file, row, seq } = (misfit.place ?? {}) as { file?: string; row?: number; seq?: string }
+  if (seq !== undefined) {
+    const place = placeOf(BigInt(seq))
+    return { file: composition.labels[place.ordinal], row: place.row, value: misfit.value }
+  }
   if (row !== undefined) return { file, row, value: misfit.value }
   for (const part of composition.parts) {
     const column = part.columns.find(({ name }) => foldName(name) === foldName(misfit.column))

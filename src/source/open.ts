@@ -4,16 +4,19 @@
  */
 import { Readable } from 'node:stream'
 import type { RecordBatch, Table } from 'apache-arrow'
-import { quoteIdent } from '../engine/sql.js'
+import { quoteIdent, quoteText } from '../engine/sql.js'
 import { LakeError } from '../errors.js'
 import { reconcile } from '../schema/evolve.js'
 import { fitCastSql } from '../schema/fit.js'
 import { type Misfit, misfitSql, parseMisfit } from '../schema/misfit.js'
 import { foldName, nearMiss, sameName, typeName } from '../schema/names.js'
-import type { Schema } from '../schema/types.js'
+import type { LakeType, Schema } from '../schema/types.js'
 import { type Column, parseTypes, planColumns, typeNow, wantedType } from './columns.js'
-import { type Composition, composeRejects, composeSelect, nullOf } from './compose.js'
+import { type Composition, composeRejects, composeSelect, nullOf, orderColumns } from './compose.js'
 import { openCsv } from './csv.js'
+import { OrderLog, orderType } from './debezium/order.js'
+import { spoolRows } from './debezium/spool-rows.js'
+import { openDebezium } from './debezium.js'
 import { type Derived, planDerived } from './derive.js'
 import { type FileSource, files, isFileSource } from './files.js'
 import { fittedSql, fitValue } from './fit.js'
@@ -24,7 +27,7 @@ import { type FoundFile, locate } from './locate.js'
 import { describeMisfits } from './misfits.js'
 import { openParquet } from './parquet.js'
 import type { Part } from './part.js'
-import type { Input, OpenInputContext, ReadingSettings } from './port.js'
+import type { Input, InputEvents, OpenInputContext, ReadingSettings } from './port.js'
 import { openSpool, type Spool } from './spool.js'
 import { openArrowFile, openStream, type Rows, type StreamContext } from './stream.js'
 
@@ -41,14 +44,20 @@ export async function openInput(
     id: `lw_${id}`,
     spool: openSpool(ctx.spoolFolder, `in-${id}`, ctx.signal),
     // One stream on its own is read once, as it comes, unless its values decide about types.
-    replay: ctx.onReject === 'divert' || inputs.length > 1 || (ctx.evolve && ctx.tableSchema !== undefined),
+    replay:
+      ctx.onReject === 'divert' ||
+      inputs.length > 1 ||
+      (ctx.evolve && ctx.tableSchema !== undefined) ||
+      ctx.absent === true,
     removals: [],
+    labels: [],
+    orders: new OrderLog(),
   }
   try {
     const parts: Part[] = []
     for (const [index, input] of inputs.entries()) parts.push(...(await openOne(input, index, opening)))
     const columns = planColumns(parts, opening.reading, ctx)
-    const composition: Composition = { parts, columns, divert: ctx.onReject === 'divert' }
+    const composition = compositionOf(parts, columns, opening)
     assertSupplied(composition, opening)
     await scanning(parts, () => propose(composition, ctx.engine, ctx.sampleRows ?? 20_000, ctx.signal))
     const input = new OpenedInput(composition, opening)
@@ -70,6 +79,24 @@ interface Opening {
   spool: Spool
   replay: boolean
   removals: (() => Promise<void>)[]
+  /** What to call files and streams; the index is their ordinal. */
+  labels: string[]
+  /** By what the change events of all inputs are ordered. */
+  orders: OrderLog
+}
+
+function compositionOf(parts: Part[], columns: Column[], { ctx, labels, orders }: Opening): Composition {
+  const divert = ctx.onReject === 'divert'
+  const composition: Composition = { parts, columns, divert, absent: ctx.absent === true, labels }
+  const other = parts.find(({ events }) => events === undefined)
+  if (other === undefined && parts.length > 0) return { ...composition, orderType: orderType(orders.kind) }
+  const debezium = parts.find(({ events }) => events !== undefined)
+  if (debezium === undefined) return composition
+  throw new LakeError('invalid', 'of the inputs of one load some are Debezium events and others are not', {
+    events: debezium.label,
+    other: other?.label,
+    fix: 'Load them one after the other.',
+  })
 }
 
 class OpenedInput implements Input {
@@ -85,6 +112,13 @@ class OpenedInput implements Input {
     private readonly opening: Opening,
   ) {
     this.replayable = composition.parts.every((part) => part.replayable)
+  }
+
+  get events(): InputEvents | undefined {
+    const { orderType, parts } = this.composition
+    if (orderType === undefined) return undefined
+    const ignored = parts.reduce((sum, { events }) => sum + (events?.ignored ?? 0), 0)
+    return { orderType, orderKind: this.opening.orders.kind, ignored: `SELECT CAST(${ignored} AS BIGINT) AS n` }
   }
 
   get rejects(): string | undefined {
@@ -106,6 +140,7 @@ class OpenedInput implements Input {
     if (ordered.length === 0) throw nothingToRead()
     const values = ordered.map(({ field, sql }) => `${sql} AS ${quoteIdent(field.name)}`)
     if (provenance) values.push('__lw_file', '__lw_row')
+    if (this.composition.absent) values.push(...orderOutputs(this.composition, ordered))
     this.schema = ordered.map(({ field }) => field)
     const over = (rows: string): string => `SELECT ${values.join(', ')} FROM (${rows})`
     this.select = over(inner)
@@ -114,7 +149,8 @@ class OpenedInput implements Input {
       scan: part.head ?? part.scan,
       scanWithPlaces: part.head ?? part.scan,
     }))
-    const hasHead = !provenance && this.composition.parts.some(({ head }) => head !== undefined)
+    const hasHead =
+      !provenance && !this.composition.absent && this.composition.parts.some(({ head }) => head !== undefined)
     if (hasHead) this.sample = over(composeSelect({ ...this.composition, parts: heads }, false))
     this.typedBy = Object.fromEntries(ordered.map(({ field, typedBy }) => [field.name, typedBy]))
     this.supplied = ordered.filter(({ isSupplied }) => isSupplied).map(({ field }) => field.name)
@@ -193,8 +229,20 @@ async function removeAll({ removals }: Opening): Promise<void> {
 async function openOne(input: LoadInput, index: number, opening: Opening): Promise<Part[]> {
   const source = asFileSource(input)
   if (source !== undefined) return openFiles(source, index, opening)
-  const part = await openStream(input as Rows | Table | RecordBatch, streamContext(`${opening.id}_${index}`, opening))
+  if (opening.reading.format === 'debezium') return openEventRows(input as Rows, opening)
+  const ordinal = opening.labels.push('the rows') - 1
+  const stream = streamContext(`${opening.id}_${index}`, opening, ordinal)
+  const part = await openStream(input as Rows | Table | RecordBatch, stream)
   return part === undefined ? [] : [part]
+}
+
+/** Events as objects become lines, and are read like those of a file. */
+async function openEventRows(rows: Rows, opening: Opening): Promise<Part[]> {
+  const name = 'the rows'
+  const path = await spoolRows(rows, opening.spool)
+  const ordinal = opening.labels.push(name) - 1
+  const file: FoundFile = { path, name, folders: {}, format: 'debezium', compression: 'none', ordinal }
+  return openEvents([file], opening.reading, opening)
 }
 
 function asFileSource(input: LoadInput): FileSource | undefined {
@@ -206,10 +254,11 @@ function asFileSource(input: LoadInput): FileSource | undefined {
 async function openFiles(source: FileSource, index: number, opening: Opening): Promise<Part[]> {
   const { ctx, reading, spool } = opening
   const options = { ...reading, ...source.options, rename: source.options.rename ?? {} }
-  const { files: found, remove } = await locate(source.from, source.format ?? reading.format, spool, ctx)
+  const { files: located, remove } = await locate(source.from, source.format ?? reading.format, spool, ctx)
   opening.removals.push(remove)
+  const found = located.map((file) => ({ ...file, ordinal: opening.labels.push(file.name) - 1 }))
   const parts: Part[] = []
-  const of = (...formats: FoundFile['format'][]): FoundFile[] => found.filter(({ format }) => formats.includes(format))
+  const of = (...formats: FoundFile['format'][]) => found.filter(({ format }) => formats.includes(format))
   const divert = ctx.onReject === 'divert'
   const { engine } = ctx
   for (const format of ['csv', 'tsv'] as const)
@@ -223,15 +272,36 @@ async function openFiles(source: FileSource, index: number, opening: Opening): P
           format,
           divert,
           quoteNumbersOf: numbersAsText(options, opening),
+          absent: ctx.absent === true,
         })),
       )
+  if (of('debezium').length > 0) parts.push(...(await openEvents(of('debezium'), options, opening)))
   if (of('parquet').length > 0) parts.push(...(await openParquet(of('parquet'), options, ctx)))
   for (const [n, file] of of('arrow').entries())
-    parts.push(...(await openArrowFile(file, options, streamContext(`${opening.id}_${index}_${n}`, opening))))
+    parts.push(
+      ...(await openArrowFile(file, options, streamContext(`${opening.id}_${index}_${n}`, opening, file.ordinal))),
+    )
   return parts
 }
 
-function streamContext(name: string, { ctx, reading, replay, removals }: Opening): StreamContext {
+async function openEvents(files: FoundFile[], options: ReadingSettings, opening: Opening): Promise<Part[]> {
+  const { ctx, spool, orders } = opening
+  if (ctx.absent !== true)
+    throw new LakeError('invalid', 'Debezium events are for the mode `cdc`', {
+      file: files[0]?.name,
+      fix: 'Load them with `cdc`, or read the file with `--format ndjson` as it is.',
+    })
+  return await openDebezium(files, options, {
+    engine: ctx.engine,
+    spool,
+    divert: ctx.onReject === 'divert',
+    wanted: wantedByName(options, opening),
+    orders,
+  })
+}
+
+function streamContext(name: string, opening: Opening, ordinal: number): StreamContext {
+  const { ctx, reading, replay, removals } = opening
   removals.push(async () => {
     await ctx.engine.run(`DROP TABLE IF EXISTS ${quoteIdent(`${name}_held`)}`).catch(() => undefined)
   })
@@ -250,23 +320,32 @@ function streamContext(name: string, { ctx, reading, replay, removals }: Opening
     types: Object.fromEntries(types.map(([column, type]) => [spelled(column), type])),
     tableSchema,
     replay,
+    ordinal,
+    absent: ctx.absent === true,
     signal: ctx.signal,
   }
 }
 
 /** JSON columns, by their names in the file, that shall be decimal or text: digits beyond a double's must survive. */
-function numbersAsText(options: ReadingSettings, { reading, ctx }: Opening): NameSet {
+function numbersAsText(options: ReadingSettings, opening: Opening): NameSet {
+  const { reading, ctx } = opening
+  const wanted = wantedByName(options, opening)
+  return {
+    isEmpty: Object.keys(reading.types ?? {}).length === 0 && ctx.tableSchema === undefined,
+    has: (name) => {
+      const kind = wanted(name)?.kind
+      return kind === 'decimal' || kind === 'varchar'
+    },
+  }
+}
+
+/** The type that was asked for, or that the table has, of a column by its name in the file. */
+function wantedByName(options: ReadingSettings, { reading, ctx }: Opening): (name: string) => LakeType | undefined {
   const types = parseTypes(reading.types ?? {})
   const rename = new Map(
     Object.entries({ ...reading.rename, ...options.rename }).map(([from, to]) => [foldName(from), to]),
   )
-  return {
-    isEmpty: types.byName.size === 0 && types.others === undefined && ctx.tableSchema === undefined,
-    has: (name) => {
-      const kind = wantedType(rename.get(foldName(name)) ?? name, types, ctx.tableSchema)?.type.kind
-      return kind === 'decimal' || kind === 'varchar'
-    },
-  }
+  return (name) => wantedType(rename.get(foldName(name)) ?? name, types, ctx.tableSchema)?.type
 }
 
 /** Sources may bring types, constants and expressions of their own; they hold for the whole load. */
@@ -280,12 +359,27 @@ function withTypesOf(inputs: readonly LoadInput[], reading: ReadingSettings): Re
   return merged
 }
 
+/** The columns after the row's own. What no input has, and what is made from an absent column, is absent as well. */
+function orderOutputs(composition: Composition, outputs: readonly Output[]): string[] {
+  const missing = outputs.filter(({ isSupplied }) => !isSupplied).map(({ field }) => quoteText(field.name))
+  const derived = outputs.flatMap(({ field, sql, uses = [] }) => {
+    if (uses.length === 0) return []
+    const lacks = `list_has_any(__lw_absent, [${uses.map(quoteText).join(', ')}])`
+    return [`CASE WHEN ${lacks} AND (${sql}) IS NULL THEN [${quoteText(field.name)}] ELSE CAST([] AS VARCHAR[]) END`]
+  })
+  const lists = ['__lw_absent', ...(missing.length === 0 ? [] : [`[${missing.join(', ')}]`]), ...derived]
+  const absent = lists.length === 1 ? '__lw_absent' : `list_concat(${lists.join(', ')}) AS __lw_absent`
+  return orderColumns(composition).map(({ name }) => (name === '__lw_absent' ? absent : name))
+}
+
 /** A column of `select`. */
 interface Output {
   field: Schema[number]
   sql: string
   typedBy: Input['typedBy'][string]
   isSupplied: boolean
+  /** Of a derived one: the columns that it is made from. */
+  uses?: string[]
 }
 
 function ofColumn(column: Column): Output {
@@ -297,9 +391,10 @@ function ofColumn(column: Column): Output {
   }
 }
 
-function ofDerived({ name, type, sql }: Derived, { reading, ctx }: Opening): Output {
+function ofDerived({ name, type, sql, uses }: Derived, { reading, ctx }: Opening): Output {
   const wanted = wantedType(name, parseTypes(reading.types ?? {}), ctx.tableSchema)
-  if (wanted === undefined) return { field: { name, type, nullable: true }, sql, typedBy: 'typed', isSupplied: true }
+  if (wanted === undefined)
+    return { field: { name, type, nullable: true }, sql, typedBy: 'typed', isSupplied: true, uses }
   const fitted = fitValue(type, wanted.type, sql)
   if (fitted === undefined)
     throw new LakeError('invalid', 'the derived column has another type than is wanted', {
@@ -309,22 +404,26 @@ function ofDerived({ name, type, sql }: Derived, { reading, ctx }: Opening): Out
       fix: 'Cast the expression.',
     })
   const proven = fittedSql(fitted, sql, misfitSql({ column: name, type: typeName(wanted.type) }, sql))
-  return { field: { name, type: wanted.type, nullable: true }, sql: proven, typedBy: wanted.by, isSupplied: true }
+  return { field: { name, type: wanted.type, nullable: true }, sql: proven, typedBy: wanted.by, isSupplied: true, uses }
 }
 
-function inTableOrder(outputs: Output[], { tableSchema, evolve }: OpenInputContext): Output[] {
+function inTableOrder(outputs: Output[], { tableSchema, evolve, mayHaveMore }: OpenInputContext): Output[] {
   if (tableSchema === undefined) return outputs
+  const more = mayHaveMore
+    ? outputs.filter(({ field }) => !tableSchema.some((own) => sameName(own.name, field.name)))
+    : []
   const { schema } = reconcile(
     tableSchema,
-    outputs.map(({ field }) => field),
+    outputs.filter((output) => !more.includes(output)).map(({ field }) => field),
     { evolve },
   )
-  return schema.map((field): Output => {
+  const ordered = schema.map((field): Output => {
     const output = outputs.find((one) => sameName(one.field.name, field.name))
     if (output === undefined) return { field, sql: nullOf(field.type), typedBy: 'table', isSupplied: false }
     // Types were settled with the table's in view: what differs still (structs with more fields) is wider.
     return { ...output, field, sql: fitCastSql(output.field.type, field.type, output.sql) }
   })
+  return [...ordered, ...more]
 }
 
 /** A key or partition column that is absent would be null in every row. */
@@ -332,7 +431,10 @@ function assertSupplied({ parts, columns }: Composition, { ctx, reading }: Openi
   for (const name of ctx.required ?? []) {
     if (Object.keys(reading.derive ?? {}).some((one) => sameName(one, name))) continue
     const column = columns.find((one) => sameName(one.name, name))
-    const without = parts.find((_, index) => column?.sources[index] === undefined)
+    // Events without any row (a truncate) identify none.
+    const without = parts.find(
+      (part, index) => column?.sources[index] === undefined && !(part.events && part.columns.length === 0),
+    )
     if (without === undefined) continue
     const near = nearMiss(
       name,

@@ -17,6 +17,10 @@ export interface Part {
   scanWithPlaces: string
   /** Of what can be read only once: a scan like `scanWithPlaces` of its first rows, which leaves the rows themselves alone. */
   head?: string
+  /** Where it was asked which columns a row lacks and where it stands; of the scans as they are now. */
+  ordered(): OrderedScan
+  /** Of change events: the scans of `ordered` have `__lw_op` and `__lw_order` as well. */
+  events?: PartEvents
   /** Whether the scan can be run again with the same rows. */
   replayable: boolean
   /** First file, or what else to call the rows in a message. */
@@ -36,6 +40,19 @@ export interface Part {
   explain?(message: string): Promise<LakeError | undefined>
 }
 
+export interface OrderedScan {
+  /** Like the part's own, with `__lw_seq` (`sequence.ts`) and, where rows may lack columns, `__lw_keys`. */
+  scan: string
+  scanWithPlaces: string
+  /** `__lw_keys` says by `1` at a column's `place` (from 0) that the row has it; what is beyond its end it has not. */
+  hasKeys: boolean
+}
+
+export interface PartEvents {
+  /** Documents that are no event of a row. */
+  ignored: number
+}
+
 export interface PartColumn {
   name: string
   /**
@@ -46,4 +63,8 @@ export interface PartColumn {
   type: LakeType
   /** The value as SQL over the scan, in our type; it may raise a misfit (`schema/misfit.ts`). */
   sql: string
+  /** In `__lw_keys`; without one all rows have the column. */
+  place?: number
+  /** What to say of a value that does not fit a wanted type, beside the type. */
+  hint?: string
 }

@@ -13,7 +13,9 @@ export interface Input {
   readonly schema: Schema
   /**
    * A SELECT with the columns of `schema`, then, only where `provenance` was asked for, `__lw_file` (VARCHAR) and
-   * `__lw_row` (BIGINT, 1-based). Scanning it proves the types of text: a value that does not fit raises an engine error,
+   * `__lw_row` (BIGINT, 1-based), then, where the input has `events`, `__lw_op` (VARCHAR: `u` the row is so now, `d` it is
+   * gone, `t` all rows are gone) and `__lw_order`, then, only where `absent` was asked for, `__lw_absent` (VARCHAR[]) and
+   * `__lw_seq` (BIGINT). Scanning it proves the types of text: a value that does not fit raises an engine error,
    * which `refine` understands. With `divert`, misfits are left out here and come out of `rejects`.
    */
   readonly select: string
@@ -33,12 +35,23 @@ export interface Input {
   refine(error: unknown): Promise<boolean>
   /** With `onReject: 'divert'`: a SELECT of `__lw_file, __lw_row, __lw_reason, __lw_raw` (JSON text of the row as read). */
   readonly rejects?: string
+  /** Where the format itself says what happened to the rows (`debezium`). */
+  readonly events?: InputEvents
   close(): Promise<void>
+}
+
+export interface InputEvents {
+  /** Of `__lw_order`: always the same for one kind. */
+  orderType: LakeType
+  /** What `__lw_order` counts; orders of two kinds do not compare. Undefined where no event has an order, and it is null. */
+  orderKind: string | undefined
+  /** A SELECT of one BIGINT `n`: documents read that are no event of a row: tombstones, heartbeats, transactions, schema changes. */
+  ignored: string
 }
 
 /** Settings that say how inputs are read: the reading flags of the command line, under their TypeScript names. */
 export interface ReadingSettings {
-  format?: 'csv' | 'tsv' | 'ndjson' | 'json' | 'parquet' | 'arrow'
+  format?: 'csv' | 'tsv' | 'ndjson' | 'json' | 'parquet' | 'arrow' | 'debezium'
   delimiter?: string
   quote?: string
   escape?: string
@@ -65,11 +78,24 @@ export interface OpenInputContext {
   tableSchema?: Schema
   /** With `evolve`, text of a wider kind than the table's type may widen it; with `strict` it does not fit. */
   evolve: boolean
+  /** Columns that the table does not have come last, for the mode to judge, instead of being refused. */
+  mayHaveMore?: boolean
   onReject: 'fail' | 'divert'
   /** Constants from a scope with `col = literal`: they supply an absent column. */
   scopeConstants?: Record<string, string>
   /** Add `__lw_file` and `__lw_row` to `select`. Rows are then counted one after the other: slower. */
   provenance?: boolean
+  /**
+   * Add `__lw_absent`, the names (as in `schema`) of the columns that a row does not have at all, and `__lw_seq`, which
+   * increases strictly over all rows in the order given, from file to file and within each (a glob's by name).
+   *
+   *   JSON, NDJSON         a key that the object does not have
+   *   rows                 a property that does not exist; `undefined` and null are null
+   *   CSV, Parquet, Arrow  a column that the file does not have
+   *   `--derive`           null, and made from a column that is absent
+   *   Debezium             as JSON, and a value that says it is unavailable
+   */
+  absent?: boolean
   /** Key and partition columns: the input is refused where a part of it supplies none, instead of nulls. */
   required?: readonly string[]
   /** Columns by which the table is partitioned; with `divert`, values that cannot divide it are rejects. */

@@ -25,12 +25,20 @@ export async function rowsToBatches(
     const source = rows[Symbol.iterator]()
     const sample = sampleOf(source, sampleRows)
     const plan = planOrLeave(() => planColumns(sample.rows, options), source)
-    return { ...plan, batches: new SyncBatches(arrow, plan, sample, source) }
+    return {
+      ...plan,
+      schema: withKeys(plan, options),
+      batches: new SyncBatches(new Batcher(arrow, plan, options), sample, source),
+    }
   }
   const source = rows[Symbol.asyncIterator]()
   const sample = await asyncSampleOf(source, sampleRows)
   const plan = planOrLeave(() => planColumns(sample.rows, options), source)
-  return { ...plan, batches: new AsyncBatches(arrow, plan, sample, source) }
+  return {
+    ...plan,
+    schema: withKeys(plan, options),
+    batches: new AsyncBatches(new Batcher(arrow, plan, options), sample, source),
+  }
 }
 
 export interface RowsOptions {
@@ -39,6 +47,8 @@ export interface RowsOptions {
   /** Type by column, or its SQL name; `*` for all others. A column that no row of the sample has exists, and is null there. */
   types?: Record<string, string | LakeType>
   sampleRows?: number
+  /** Adds this VARCHAR column, last: which of the others a row has, whatever their value: `1101`. */
+  keysColumn?: string
 }
 
 export interface RowBatches {
@@ -49,6 +59,11 @@ export interface RowBatches {
 }
 
 type Plan = Pick<RowBatches, 'schema' | 'typedBy'>
+
+function withKeys({ schema }: Plan, { keysColumn }: RowsOptions): Schema {
+  if (keysColumn === undefined || schema.length === 0) return schema
+  return [...schema, { name: keysColumn, type: { kind: 'varchar' }, nullable: true }]
+}
 
 interface Sample {
   rows: unknown[]
@@ -189,12 +204,14 @@ class Batcher {
   private readonly columns: { name: string; builder: ColumnBuilder; isInherited: boolean }[]
   private readonly names: readonly string[]
   private readonly known: ReadonlySet<string>
+  private readonly keys: ColumnBuilder | undefined
   private readonly schema: RecordBatch['schema']
   private readonly struct: DataType
 
   constructor(
     private readonly arrow: Arrow,
     plan: Plan,
+    { keysColumn }: Pick<RowsOptions, 'keysColumn'> = {},
   ) {
     this.columns = plan.schema.map(({ name, type }) => ({
       name,
@@ -204,6 +221,10 @@ class Batcher {
     this.names = this.columns.map(({ name }) => name)
     this.known = new Set(this.names)
     const fields = this.columns.map(({ name, builder }) => new arrow.Field(name, builder.type, true))
+    if (keysColumn !== undefined) {
+      this.keys = columnBuilder(arrow, { kind: 'varchar' }, keysColumn, 'inferred')
+      fields.push(new arrow.Field(keysColumn, this.keys.type, true))
+    }
     this.schema = new arrow.Schema(fields)
     this.struct = new arrow.Struct(fields)
   }
@@ -212,6 +233,7 @@ class Batcher {
     this.checkNames(rows)
     const children: Data[] = []
     for (const column of this.columns) children.push(this.fill(column, rows as readonly Record<string, unknown>[]))
+    if (this.keys) children.push(this.fillKeys(this.keys, rows as readonly Record<string, unknown>[]))
     this.rowsBefore += rows.length
     const data = this.arrow.makeData({ type: this.struct, length: rows.length, nullCount: 0, children } as Parameters<
       Arrow['makeData']
@@ -238,6 +260,16 @@ class Batcher {
         column: error.path,
         fix: `Correct the value, or give the type of the column with \`types\`, e.g. { types: { '${name}': 'varchar' } }.`,
       })
+    }
+    return builder.finish()
+  }
+
+  private fillKeys(builder: ColumnBuilder, rows: readonly Record<string, unknown>[]): Data {
+    for (const row of rows) {
+      let keys = ''
+      for (const { name, isInherited } of this.columns)
+        keys += (isInherited ? Object.hasOwn(row, name) : name in row) ? '1' : '0'
+      builder.add(keys)
     }
     return builder.finish()
   }
@@ -274,17 +306,14 @@ class Batcher {
 
 /** Written out, and not a generator: one that was never started does not pass `return()` on. */
 class SyncBatches implements IterableIterator<RecordBatch> {
-  private readonly batcher: Batcher
   private readonly first: Iterator<unknown>
   private ended: boolean
 
   constructor(
-    arrow: Arrow,
-    plan: Plan,
+    private readonly batcher: Batcher,
     sample: Sample,
     private readonly source: Iterator<unknown>,
   ) {
-    this.batcher = new Batcher(arrow, plan)
     this.first = sample.rows.values()
     this.ended = sample.ended
   }
@@ -331,17 +360,14 @@ class SyncBatches implements IterableIterator<RecordBatch> {
 }
 
 class AsyncBatches implements AsyncIterableIterator<RecordBatch> {
-  private readonly batcher: Batcher
   private readonly first: Iterator<unknown>
   private ended: boolean
 
   constructor(
-    arrow: Arrow,
-    plan: Plan,
+    private readonly batcher: Batcher,
     sample: Sample,
     private readonly source: AsyncIterator<unknown>,
   ) {
-    this.batcher = new Batcher(arrow, plan)
     this.first = sample.rows.values()
     this.ended = sample.ended
   }

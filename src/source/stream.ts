@@ -13,7 +13,8 @@ import { type ArrowInput, arrowBatches, isArrow, peek } from './arrow.js'
 import { noSuchColumn } from './columns.js'
 import type { LocalFile } from './file-part.js'
 import type { SourceOptions } from './files.js'
-import type { Part } from './part.js'
+import type { OrderedScan, Part } from './part.js'
+import { sequenceSql } from './sequence.js'
 
 export type Rows = Iterable<unknown> | AsyncIterable<unknown>
 
@@ -27,6 +28,10 @@ export interface StreamContext {
   tableSchema: Schema | undefined
   /** Whether the rows are needed more than once. */
   replay: boolean
+  /** Of the stream among the load's files and streams. */
+  ordinal: number
+  /** Say of each row where it stands and which columns it has. */
+  absent: boolean
   /** Whether a look at the first rows of what can be read only once is wanted. */
   sampled: boolean
   signal: AbortSignal | undefined
@@ -44,7 +49,8 @@ export async function openStream(input: Rows | Table | RecordBatch, ctx: StreamC
   if (typeof first === 'object' && first !== null) assertNoSlip(Object.keys(ctx.types), Object.keys(first))
   const { rowsToBatches } = await import('./rows.js')
   const known = ctx.tableSchema === undefined ? {} : { schema: ctx.tableSchema }
-  return fedPart(await rowsToBatches(all, { types: ctx.types, ...known }), ctx, 'the rows')
+  const keys = ctx.absent ? { keysColumn } : {}
+  return fedPart(await rowsToBatches(all, { types: ctx.types, ...known, ...keys }), ctx, 'the rows')
 }
 
 /** Arrow IPC, file or stream format, batch by batch. */
@@ -64,14 +70,20 @@ export async function openArrowFile(file: LocalFile, options: SourceOptions, ctx
   }
 }
 
+/** Of rows, last: which columns each has. */
+const keysColumn = '__lw_keys'
+
 async function fedPart(
   { schema, batches }: { schema: Schema; batches: BatchStream },
   ctx: StreamContext,
   label: string,
 ): Promise<Part | undefined> {
-  if (schema.length === 0) return undefined
-  const names = schema.map((field) => field.name)
-  assertColumnNames(names, { file: label })
+  const own = schema.filter(({ name }) => name !== keysColumn)
+  if (own.length === 0) return undefined
+  assertColumnNames(
+    schema.map(({ name }) => name),
+    { file: label },
+  )
   const options = { rowNumber: '__lw_row', ...(ctx.signal === undefined ? {} : { signal: ctx.signal }) }
   const split = ctx.sampled && !ctx.replay && Symbol.iterator in batches ? splitHead(batches) : undefined
   const head = split && (await ctx.engine.feed(`${ctx.name}_head`, schema, inTurns(split.head), options))
@@ -84,13 +96,27 @@ async function fedPart(
     relation = held
     replayable = true
   }
-  const columns = names.map(quoteIdent).join(', ')
-  const withPlaces = (from: string) => `SELECT ${quoteText(label)} AS __lw_file, __lw_row, ${columns} FROM ${from}`
+  const columns = own.map(({ name }) => quoteIdent(name)).join(', ')
+  const hasKeys = own.length < schema.length
+  const withPlaces = (from: string, more = '') =>
+    `SELECT ${quoteText(label)} AS __lw_file, __lw_row, ${more}${columns} FROM ${from}`
+  const ordered = (): OrderedScan => {
+    const keys = hasKeys ? `${keysColumn}, ` : ''
+    const scan = withPlaces(relation, `${sequenceSql(ctx.ordinal, '__lw_row')} AS __lw_seq, ${keys}`)
+    return { scan, scanWithPlaces: scan, hasKeys }
+  }
   return {
     ...(head && !replayable ? { head: withPlaces(quoteIdent(head.name)) } : {}),
-    columns: schema.map(({ name, type }) => ({ name, kind: 'typed', type, sql: quoteIdent(name) })),
+    columns: own.map(({ name, type }, place) => ({
+      name,
+      kind: 'typed',
+      type,
+      sql: quoteIdent(name),
+      ...(hasKeys ? { place } : {}),
+    })),
     scan: `SELECT ${columns} FROM ${relation}`,
     scanWithPlaces: withPlaces(relation),
+    ordered,
     replayable,
     label,
     rename: {},

@@ -8,41 +8,38 @@
  */
 import { createHash } from 'node:crypto'
 import type { Engine } from '../engine/port.js'
-import { filesRelation } from '../engine/relation.js'
 import { isNested } from '../schema/names.js'
 import { quoteIdentifier, quoteText } from '../schema/quote.js'
 import type { Field, Schema } from '../schema/types.js'
-import type { StagedFile } from './port.js'
 
 export const digestAlgorithm = 'md5-rows-1'
 
 export interface DigestContext {
   engine: Engine
   schema: Schema
-  partitionBy: string[]
   /** `_loaded_at` and its kind are no part of the content. */
   loadColumns: string[]
   signal?: AbortSignal | undefined
 }
 
-/** 32 hex digits. */
-export async function contentDigest(files: readonly StagedFile[], ctx: DigestContext): Promise<string> {
-  const halves = files.length === 0 ? ['0', '0', '0'] : await sums(files, ctx)
+/**
+ * @param rows a SELECT of them; undefined for none
+ * @returns 32 hex digits
+ */
+export async function contentDigest(rows: string | undefined, ctx: DigestContext): Promise<string> {
+  const halves = rows === undefined ? noRows : await sums(rows, ctx)
   return createHash('sha256').update(halves.join(':')).digest('hex').slice(0, 32)
 }
 
-async function sums(files: readonly StagedFile[], ctx: DigestContext): Promise<string[]> {
-  const relation = filesRelation({
-    files: files.map(({ key, file, partitionValues }) => ({ key, path: file.path, partitionValues })),
-    schema: ctx.schema,
-    partitionBy: ctx.partitionBy,
-  })
+const noRows = ['0', '0', '0']
+
+async function sums(rows: string, ctx: DigestContext): Promise<string[]> {
   const [row] = await ctx.engine.rows(
     `SELECT sum(md5_number_lower(t)::HUGEINT) AS lower, sum(md5_number_upper(t)::HUGEINT) AS upper, count(*) AS n
-     FROM (SELECT ${rowText(ctx.schema, ctx.loadColumns)} AS t FROM (${relation}))`,
+     FROM (SELECT ${rowText(ctx.schema, ctx.loadColumns)} AS t FROM (${rows}))`,
     { signal: ctx.signal },
   )
-  return [row?.lower, row?.upper, row?.n].map(String)
+  return Number(row?.n ?? 0) === 0 ? noRows : [row?.lower, row?.upper, row?.n].map(String)
 }
 
 function rowText(schema: Schema, loadColumns: string[]): string {

@@ -2,19 +2,18 @@
  * A digest of a set of rows that does not depend on their order and adds up over disjoint files, so that "is this
  * partition the same as the one that is there" needs no read of the old one.
  *
- *   per row    h = hash(hash(column, …)), columns in the order of their folded names
- *   per file   sum(h) as a 128-bit integer, bit_xor(h), count(*)
+ *   per row    the two halves of the row's hash (`row-hash.ts`)
+ *   per file   sum(hash(h1, h2)) as a 128-bit integer, bit_xor(hash(h2, h1)), count(*)
  *
- * The inner hash over all columns is hashed once more: `bit_xor(hash(columns))` alone does not notice two rows that swap
- * the value of their last column, and cancels pairs of equal rows. Nested values go through their JSON text, since
- * DuckDB hashes `[]`, `[NULL]` and NULL alike. The engine's name is part of the digest's name, because DuckDB has
- * changed `hash()` between releases: a foreign name means recompute.
+ * Not the engine's hash of the columns alone: over texts it is weak, so that two rows which differ may well have one hash,
+ * and its xor neither notices two rows that swap the value of their last column, nor pairs of equal rows. The engine's
+ * name is part of the digest's name, because DuckDB has changed `hash()` between releases: a foreign name means recompute.
  */
 import { createHash } from 'node:crypto'
-import { isNested, typeName } from '../schema/names.js'
-import { quoteIdentifier } from '../schema/quote.js'
+import { typeName } from '../schema/names.js'
 import type { Schema } from '../schema/types.js'
 import type { Fingerprint } from './port.js'
+import { rowHashSql } from './row-hash.js'
 
 /** The table property under which a file's fingerprint lies in `add.tags`. */
 export const fingerprintTagName = 'lakewright.fp'
@@ -25,16 +24,13 @@ export function fingerprintName(engineId: string, columns: Schema): string {
   const digest = createHash('sha256')
   for (const { name, type } of inFoldedOrder(columns))
     digest.update(`${name.toLowerCase()}\u0000${typeName(type)}\u0000`)
-  return `duckdb-hash-sumxor:${version}:${digest.digest('hex').slice(0, 16)}`
+  return `duckdb-rows-sumxor-2:${version}:${digest.digest('hex').slice(0, 16)}`
 }
 
 /** Aggregates `fp_sum` (HUGEINT), `fp_xor` (UBIGINT) and `fp_rows` (BIGINT) over the rows of a group. */
 export function fingerprintSql(columns: Schema): string {
-  const inputs = inFoldedOrder(columns).map(({ name, type }) =>
-    isNested(type) ? `to_json(${quoteIdentifier(name)})::VARCHAR` : quoteIdentifier(name),
-  )
-  const row = inputs.length > 0 ? `hash(hash(${inputs.join(', ')}))` : 'hash(0)'
-  return `sum(${row}::HUGEINT) AS fp_sum, bit_xor(${row}) AS fp_xor, count(*) AS fp_rows`
+  const { h1, h2 } = rowHashSql(columns)
+  return `sum(hash(${h1}, ${h2})::HUGEINT) AS fp_sum, bit_xor(hash(${h2}, ${h1})) AS fp_xor, count(*) AS fp_rows`
 }
 
 /** From a row with the aggregates of `fingerprintSql`. */

@@ -8,6 +8,7 @@
  *   stage     staged files                            what may become data
  */
 import type { AddFile, PartitionValues } from '../manifest/actions.js'
+import type { Schema } from '../schema/types.js'
 import type { SpooledFile } from '../store/port.js'
 
 /** Order-independent digest of a set of rows; equal sets are equal, and it adds up over disjoint files. */
@@ -35,15 +36,42 @@ export interface StagedFile {
 export interface Reads {
   /** The relation's name in the SQL. It has the table's columns, partition columns included, then `__lw_file` (key) and `__lw_row` (0-based position). */
   alias: string
-  files: AddFile[]
+  files: readonly AddFile[]
   /** Columns the SQL uses; others need not be fetched. */
   columns: string[]
+  /**
+   * Only the key columns, `__lw_h1` and `__lw_h2` (the row's hash), `__lw_file` and `__lw_row`: taken from what is kept
+   * beside each file where there is such a thing, so that the other columns need not be fetched.
+   */
+  hashes?: RowHashes
+  /** Of files with other columns than the table's, and without partitions: tombstones. */
+  schema?: Schema
 }
 
+/** Which hash of a row: made by this algorithm over these columns, for rows with this key. */
+export interface RowHashes {
+  /** See `rowHashName`. */
+  of: string
+  columns: Schema
+  key: string[]
+}
+
+/**
+ * `reads` absent: about the load's own rows alone, so the answer is remembered when the load is planned again on another
+ * base. An ask that builds on a relation made from old rows says `reads: []`.
+ */
 export type Ask =
   | { ask: 'rows'; sql: string; reads?: Reads[] }
-  | { ask: 'relation'; name: string; sql: string; reads?: Reads[] }
-  | { ask: 'stage'; sql: string; reads?: Reads[]; label?: string }
+  /** `kept: 'file'` writes the rows to the spool: for what may be larger than memory, or is read column by column. */
+  | { ask: 'relation'; name: string; sql: string; reads?: Reads[]; kept?: 'memory' | 'file' }
+  | { ask: 'stage'; sql: string; reads?: Reads[]; as?: StagedKind }
+
+/**
+ *   data          the table's columns, in folders by partition
+ *   change-data   the table's columns and `_change_type`; one file or more per partition, without folders
+ *   tombstones    `columns`, in files of their own that belong to no partition
+ */
+export type StagedKind = { kind: 'data' } | { kind: 'change-data' } | { kind: 'tombstones'; columns: Schema }
 
 export type Answer =
   | { ask: 'rows'; rows: Record<string, unknown>[] }

@@ -39,6 +39,8 @@ export interface StagingContext {
   sample?: string
   /** Numbers the files of one load. */
   nextNumber: () => number
+  /** Names a file, where it is none of the table's data. */
+  keyFor?: (n: number) => string
   signal?: AbortSignal | undefined
   onStaged?: (progress: { rows: number; bytes: number; partitions: number }) => void
 }
@@ -206,7 +208,7 @@ async function describe(files: SpoolFile[], ctx: StagingContext): Promise<Staged
       })
     }
     return {
-      key: dataKey(partitionPath(file.partitionValues, ctx.partitionBy), ctx.txnId, ctx.nextNumber()),
+      key: keyOf(file, ctx),
       file: { path: file.path, sizeBytes: file.sizeBytes },
       partitionValues: file.partitionValues,
       rows: file.rows,
@@ -214,6 +216,11 @@ async function describe(files: SpoolFile[], ctx: StagingContext): Promise<Staged
       fingerprint,
     }
   })
+}
+
+function keyOf({ partitionValues }: SpoolFile, ctx: StagingContext): string {
+  const n = ctx.nextNumber()
+  return ctx.keyFor?.(n) ?? dataKey(partitionPath(partitionValues, ctx.partitionBy), ctx.txnId, n)
 }
 
 async function fingerprintsOf(files: SpoolFile[], ctx: StagingContext): Promise<Map<string, Fingerprint>> {

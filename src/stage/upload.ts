@@ -14,6 +14,8 @@ export interface Upload {
   staged: Map<string, Staged>
   /** Keys of the journal's segments, to be deleted once the load's fate is decided. */
   journal: string[]
+  /** The files wait for an approval, and are no longer the load's to delete. */
+  held?: boolean
 }
 
 export interface UploadContext extends CallOptions {
@@ -22,6 +24,8 @@ export interface UploadContext extends CallOptions {
   folder: string
   /** What the journal says about the load itself. */
   load: { txnId: string; loadId?: string | undefined; mode: string; startedMs: number }
+  /** The load is to wait: see `ReserveOptions.hold`. */
+  hold?: boolean
   onUploaded?: (bytes: number) => void
 }
 
@@ -36,9 +40,10 @@ export async function uploadFiles(
 ): Promise<void> {
   const limit = pLimit(uploadsAtOnce)
   const call = ctx.signal ? { signal: ctx.signal } : {}
+  const reserving = { folder: ctx.folder, ...(ctx.hold ? { hold: true } : {}), ...call }
   for (let start = 0; start < files.length; start += segmentFiles) {
     const segment = files.slice(start, start + segmentFiles)
-    const reservations = await ctx.store.reserve(segment, { folder: ctx.folder, ...call })
+    const reservations = await ctx.store.reserve(segment, reserving)
     for (const reservation of reservations) upload.reserved.set(reservation.key, reservation)
     const key = journalSegmentKey(ctx.folder, ctx.load.txnId, upload.journal.length)
     upload.journal.push(key)

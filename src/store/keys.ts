@@ -6,8 +6,11 @@
  *   stagingFolder('nightly:2026-11-20')    _staging/<first 32 hex digits of the id's sha256>
  *   journalKey(folder)                     _staging/<…>/journal.json
  *   ownerKey(folder, 2)                    _staging/<…>/owner-2.json
+ *   heldLoadKey(folder)                    _staging/<…>/held.json
  *   dataKey('dt=2026-11-20', txn, 0)       dt=2026-11-20/<txn>-00000.parquet
  *   rejectedKey(txn, 0)                    _rejected/<txn>-00000.parquet
+ *   tombstonesKey(txn, 0)                  _tombstones/<txn>-00000.parquet
+ *   rowHashesKey(of, 'dt=…/a.parquet')     _row_hashes/<hash of `of`>/a.<hash of the key>.hashes
  */
 import { createHash } from 'node:crypto'
 import { LakeError } from '../errors.js'
@@ -16,6 +19,8 @@ export const logFolder = '_delta_log/'
 export const stagingRoot = '_staging/'
 export const changeDataFolder = '_change_data/'
 export const rejectedFolder = '_rejected/'
+export const tombstonesFolder = '_tombstones/'
+export const rowHashesFolder = '_row_hashes/'
 export const publishedFolder = '_published/'
 
 export const lastCheckpointKey = `${logFolder}_last_checkpoint`
@@ -71,6 +76,20 @@ export function ownerKey(folder: string, k: number): string {
   return `${folder}/owner-${k}.json`
 }
 
+/** All that a load needs which waits for approval. */
+export function heldLoadKey(folder: string): string {
+  return `${folder}/held.json`
+}
+
+export function isHeldLoadKey(key: string): boolean {
+  return /^_staging\/[0-9a-f]{32}\/held\.json$/.test(key)
+}
+
+/** Whether a held load is being approved or discarded: put-if-absent, the first to say so. */
+export function decisionKey(folder: string, txnId: string): string {
+  return `${folder}/decision-${txnId}.json`
+}
+
 /** Where file `id` of a load lies until it is promoted. Never `.parquet`: a reader's glob must not match it. */
 export function stagedKey(folder: string, id: string): string {
   return `${folder}/${id}.staged`
@@ -94,6 +113,20 @@ export function changeDataKey(txnId: string, n: number): string {
 
 export function rejectedKey(txnId: string, n = 0): string {
   return rejectedFolder + numbered(txnId, n)
+}
+
+/** The order of keys that are deleted: part of the table, so it is committed with the load that deletes them. */
+export function tombstonesKey(txnId: string, n: number): string {
+  return tombstonesFolder + numbered(txnId, n)
+}
+
+/**
+ * What is derived from one data file, named after it.
+ * @param of the algorithm and columns: made in another way it has another name
+ */
+export function rowHashesKey(of: string, dataKey: string): string {
+  const name = dataKey.slice(dataKey.lastIndexOf('/') + 1).replace(/\.parquet$/, '')
+  return `${rowHashesFolder}${shortHash(of).slice(0, 16)}/${name}.${shortHash(dataKey).slice(0, 8)}.hashes`
 }
 
 export function publishedKey(name: string): string {

@@ -179,13 +179,14 @@ class LocalStore implements Store {
     return path
   }
 
-  async reserve(items: readonly ReserveItem[], { folder, signal }: ReserveOptions = {}): Promise<Reservation[]> {
+  async reserve(items: readonly ReserveItem[], { folder, hold, signal }: ReserveOptions = {}): Promise<Reservation[]> {
     signal?.throwIfAborted()
     for (const { key } of items) assertKey(key)
     await this.probe()
     return items.map(({ key, file }) => {
       const home = folder ?? stagingRoot + shortHash(key)
-      const path = this.stagedInPlace(file.path) ?? stagedKey(home, this.runtime.uuid())
+      // A spool is gone when its load ends; what waits for longer moves out of it.
+      const path = (hold ? undefined : this.stagedInPlace(file.path)) ?? stagedKey(home, this.runtime.uuid())
       assertKey(path)
       return { kind: 'local', key, path }
     })

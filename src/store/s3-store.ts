@@ -32,7 +32,7 @@ import type {
 } from './port.js'
 import { backoffMs, retry } from './retry.js'
 import { bodyAttempts, deleteBatch, type Head, requestsAtOnce, S3Root, type Upload } from './s3.js'
-import { isTransient, isUploadGone, s3Error, statusOf } from './s3-errors.js'
+import { codeOf, isTransient, isUploadGone, s3Error, statusOf } from './s3-errors.js'
 
 /** @param prefix of the root within the bucket, without slashes at the ends; `''` for the whole bucket */
 export function openS3(
@@ -155,9 +155,14 @@ class S3Store implements Store {
     if (!there) {
       const held = await this.s3.head(heldKey, signal)
       if (!held || !matches(held, staged)) return this.heldIsGone(staged, signal)
-      await this.throughUpload(key, { ...staged, ifAbsent: true }, signal, (upload) =>
-        this.copyParts(upload, heldKey, staged.sizeBytes, signal),
-      )
+      try {
+        await this.throughUpload(key, { ...staged, ifAbsent: true }, signal, (upload) =>
+          this.copyParts(upload, heldKey, staged.sizeBytes, signal),
+        )
+      } catch (error) {
+        if (!(error instanceof LakeError) || codeOf(error.cause) !== 'NoSuchKey') throw error
+        return this.heldIsGone(staged, signal)
+      }
     }
     await this.delete([heldKey], { signal })
   }

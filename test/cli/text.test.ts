@@ -89,6 +89,7 @@ describe('a receipt', () => {
     files: { added: 2, removed: 2 },
     bytes: { added: 1_200_000, removed: 1_100_000 },
     durationMs: 1234,
+    io: { bytesRead: 0, bytesWritten: 1_300_000, requests: 12 },
   }
 
   it('says what happened in four lines', () => {

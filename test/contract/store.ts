@@ -205,7 +205,9 @@ export function storeContract({ name, open }: Subject): void {
         test('are promoted once, however often that is asked', async () => {
           const store = await open()
           const staged = await stageOne(store, 'p/f.parquet', 'rows', hold)
-          await Promise.all([store.promote(staged), store.promote(staged), store.promote(staged)])
+          // Not all at one moment: some begin when others are at their end.
+          const later = (n: number) => new Promise((resolve) => setTimeout(resolve, 4 * n))
+          await Promise.all(Array.from({ length: 8 }, (_, n) => later(n).then(() => store.promote(staged))))
           await store.promote(staged)
           expect(text((await store.get('p/f.parquet'))?.body)).toBe('rows')
           expect(await keysOf(store, '')).toEqual(['p/f.parquet'])

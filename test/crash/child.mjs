@@ -17,7 +17,7 @@ const { openStore } = await from('store/open.js')
 let operations = 0
 const store = killedAt(await openStore(url, settings?.store ?? {}))
 const table = await openTable(url, { ...settings, components: { store } })
-const receipt = await table[mode](rows, load)
+const receipt = mode === 'delete' ? await table.delete(load) : await table[mode](rows, load)
 await table.close()
 console.log(JSON.stringify({ operations, receipt }))
 

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { openTable, type Table, type TableSettings } from '../../src/index.js'
+import { type LoadSettings, openTable, type Receipt, type Table, type TableSettings } from '../../src/index.js'
 import { openStore } from '../../src/store/open.js'
 import { buildCli } from '../cli/build.js'
 import { freshBucket } from '../servers/bucket.js'
@@ -20,16 +20,89 @@ interface Row {
   id: number
   v: string
 }
-const before: Row[] = ['a', 'b', 'c'].flatMap((dt) => [1, 2].map((id) => ({ dt, id, v: 'old' })))
-const incoming: Row[] = [
-  { dt: 'b', id: 1, v: 'new' },
+const old = (dt: string, id: number): Row => ({ dt, id, v: 'old' })
+const before: Row[] = ['a', 'b', 'c'].flatMap((dt, i) => [old(dt, 2 * i + 1), old(dt, 2 * i + 2)])
+
+interface Case {
+  mode: 'append' | 'replace' | 'overwrite' | 'merge' | 'sync' | 'scd2' | 'cdc' | 'delete'
+  settings: TableSettings
+  /** What makes the table. */
+  seed(table: Table): Promise<Receipt>
+  /** The load that is killed. */
+  rows: object[]
+  load?: LoadSettings
+  sql: string
+  before: unknown[]
+  after: unknown[]
+}
+
+const byDay = { partitionBy: ['dt'] }
+const keyed = { partitionBy: ['dt'], key: ['id'] }
+const columns = 'select dt, id::integer as id, v from t'
+const plainRows = [
+  { dt: 'b', id: 3, v: 'new' },
   { dt: 'd', id: 9, v: 'new' },
 ]
-const after: Record<string, Row[]> = {
-  append: [...before, ...incoming],
-  replace: [...before.filter(({ dt }) => dt !== 'b'), ...incoming],
-  overwrite: incoming,
-}
+const plain = { settings: byDay, seed: (table: Table) => table.append(before), rows: plainRows, sql: columns, before }
+/** Row 3 changes, row 5 moves to another partition, row 9 is new; what else happens is the mode's own. */
+const changed = [
+  { dt: 'b', id: 3, v: 'new' },
+  { dt: 'd', id: 5, v: 'moved' },
+  { dt: 'd', id: 9, v: 'new' },
+]
+const others = (...ids: number[]) => before.filter(({ id }) => ids.includes(id))
+const byKey = { settings: keyed, seed: (table: Table) => table.merge(before), sql: columns, before }
+
+const from = (day: number) => `2026-11-${day}T00:00:00Z`
+const version = (row: Row, since: number, until: number | null) => ({
+  ...row,
+  since: from(since),
+  until: until === null ? null : from(until),
+})
+const event = (op: string, n: number, row: Row) => ({ op, n, ...row })
+
+const cases: Case[] = [
+  { mode: 'append', ...plain, after: [...before, ...plainRows] },
+  { mode: 'replace', ...plain, after: [...before.filter(({ dt }) => dt !== 'b'), ...plainRows] },
+  { mode: 'overwrite', ...plain, after: plainRows },
+  { mode: 'merge', ...byKey, rows: changed, after: [...others(1, 2, 4, 6), ...changed] },
+  { mode: 'sync', ...byKey, rows: [...others(1, 2, 4), ...changed], after: [...others(1, 2, 4), ...changed] },
+  {
+    mode: 'delete',
+    ...byKey,
+    rows: [],
+    load: { where: "id in (3, 5) or dt = 'a'" },
+    after: others(4, 6),
+  },
+  {
+    mode: 'scd2',
+    settings: keyed,
+    seed: (table) => table.scd2(before, { effectiveAt: from(19) }),
+    rows: [...others(1, 2, 4), ...changed],
+    load: { effectiveAt: from(20) },
+    sql: 'select dt, id::integer as id, v, _effective_from as since, _effective_to as until from t',
+    before: before.map((row) => version(row, 19, null)),
+    after: [
+      ...others(1, 2, 4).map((row) => version(row, 19, null)),
+      ...others(3, 5, 6).map((row) => version(row, 19, 20)),
+      ...changed.map((row) => version(row, 20, null)),
+    ],
+  },
+  {
+    mode: 'cdc',
+    settings: keyed,
+    seed: (table) =>
+      table.cdc(
+        before.map((row) => event('I', 1, row)),
+        { opColumn: 'op', orderColumn: 'n' },
+      ),
+    rows: [...changed.map((row) => event('U', 2, row)), ...others(6).map((row) => event('D', 2, row))],
+    load: { opColumn: 'op' },
+    sql: columns,
+    before,
+    after: [...others(1, 2, 4), ...changed],
+  },
+]
 
 let dist: string
 beforeAll(async () => {
@@ -37,37 +110,43 @@ beforeAll(async () => {
 })
 
 const minio = inject('s3Servers').find(({ name }) => name === 'minio')
+const everything = cases.map(({ mode }) => mode)
 const places = [
-  { name: 'a local folder', make: localPlace },
-  ...(minio ? [{ name: 'MinIO', make: () => freshBucket(minio) }] : []),
+  { name: 'a local folder', make: localPlace, modes: everything },
+  // What a load of changes puts on the store beside data files, all kinds of it, is met by `cdc`.
+  ...(minio
+    ? [{ name: 'MinIO', make: () => freshBucket(minio), modes: ['append', 'replace', 'overwrite', 'cdc'] }]
+    : []),
 ]
 
-describe.each(places)('on $name', ({ make }) => {
-  test.each(Object.keys(after))(
-    '%s, killed at every store operation, leaves the table before or after, and runs again',
+describe.each(places)('on $name', ({ make, modes }) => {
+  test.each(cases.filter(({ mode }) => modes.includes(mode)))(
+    '$mode, killed at every store operation, leaves the table before or after, and runs again',
     { timeout: 600_000 },
-    async (mode) => {
+    async (one) => {
       await using place = await make()
+      const { mode, rows } = one
       let operations = Number.POSITIVE_INFINITY
       let states = { before: 0, after: 0 }
       for (let killAt = 1; killAt <= operations; killAt++) {
         for (const when of ['before', 'after'] as const) {
           const url = `${place.url}/${mode}-${killAt}-${when}`
-          const settings: TableSettings = { partitionBy: ['dt'], store: place.store }
+          const settings: TableSettings = { ...one.settings, store: place.store }
           await using table = await openTable(url, settings)
-          await table.append(before)
-          const load = { loadId: `${mode}:1` }
-          const run = await runChild({ dist, url, mode, rows: incoming, killAt, when, settings, load })
+          await one.seed(table)
+          const load: LoadSettings = { ...one.load, loadId: `${mode}:1` }
+          const run = await runChild({ dist, url, mode, rows, killAt, when, settings, load })
           if (run.operations !== undefined) {
             operations = run.operations
             break
           }
           expect(run.signal).toBe('SIGKILL')
-          states = { ...states, [await stateOf(table, mode)]: 1 + states[await stateOf(table, mode)] }
+          const state = await stateOf(table, one)
+          states = { ...states, [state]: 1 + states[state] }
           await expectNothingHalfDone(url, place.store, table)
-          const again = await table[mode as 'append'](incoming, load)
+          const again = mode === 'delete' ? await table.delete({ where: '', ...load }) : await table[mode](rows, load)
           expect(['committed', 'duplicate']).toContain(again.status)
-          expect(await rowsOf(table)).toEqual(sorted(after[mode] ?? []))
+          expect(await rowsOf(table, one.sql)).toEqual(sorted(one.after))
           expect((await table.verify({ deep: true })).problems).toEqual([])
         }
       }
@@ -78,10 +157,10 @@ describe.each(places)('on $name', ({ make }) => {
   )
 })
 
-async function stateOf(table: Table, mode: string): Promise<'before' | 'after'> {
-  const rows = JSON.stringify(await rowsOf(table))
-  if (rows === JSON.stringify(sorted(before))) return 'before'
-  expect(rows).toBe(JSON.stringify(sorted(after[mode] ?? [])))
+async function stateOf(table: Table, one: Case): Promise<'before' | 'after'> {
+  const rows = JSON.stringify(await rowsOf(table, one.sql))
+  if (rows === JSON.stringify(sorted(one.before))) return 'before'
+  expect(rows).toBe(JSON.stringify(sorted(one.after)))
   return 'after'
 }
 
@@ -107,13 +186,12 @@ async function filesAt(table: Table, version: number): Promise<string[]> {
   return (await table.files({ version })).map(({ key }) => key)
 }
 
-async function rowsOf(table: Table): Promise<Row[]> {
-  const result = await table.query('select dt, id::integer as id, v from t')
-  return sorted((await result.toArray()) as unknown as Row[])
+async function rowsOf(table: Table, sql: string): Promise<unknown[]> {
+  return sorted(await table.query(sql).toArray())
 }
 
-function sorted(rows: readonly Row[]): Row[] {
-  return rows.toSorted((a, b) => (JSON.stringify([a.dt, a.id, a.v]) < JSON.stringify([b.dt, b.id, b.v]) ? -1 : 1))
+function sorted(rows: readonly unknown[]): unknown[] {
+  return rows.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
 }
 
 function runChild(job: object): Promise<{ operations?: number; signal?: string }> {

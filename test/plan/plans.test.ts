@@ -13,7 +13,7 @@ const schema: Schema = [
   { name: 'dt', type: { kind: 'varchar' }, nullable: true },
   { name: 'id', type: { kind: 'bigint' }, nullable: true },
 ]
-const of = 'duckdb-hash-sumxor:1.5.6:abc'
+const of = 'duckdb-rows-sumxor-2:1.5.6:abc'
 const fingerprint = (content: number, rows: number) => ({ of, sum: BigInt(content), xor: BigInt(content), rows })
 
 /** Content is a number here: equal numbers are equal rows. */
@@ -57,7 +57,12 @@ function context(files: AddFile[], scope?: string): PlanContext {
     loadColumns: [],
     fingerprint: { of, columns: schema.slice(1) },
     rearranged: false,
-    input: { name: 'lw_input', schema },
+    input: { name: 'lw_input', schema, supplied: schema.map(({ name }) => name), extras: [] },
+    rowHash: { of: 'rows', columns: schema, key: [] },
+    changeFeed: false,
+    startedMs: 0,
+    loadId: 'load',
+    settings: {},
     ...(scope === undefined ? {} : { scope: parseScope(scope, schema, ['dt']) }),
   }
 }
@@ -120,7 +125,7 @@ describe('replace', () => {
   })
 
   test('a fingerprint made in another way counts for nothing', () => {
-    const foreign = { ...old('a', 1), tags: { [fingerprintTagName]: 'duckdb-hash-sumxor:9.9.9:abc:1.1.a' } }
+    const foreign = { ...old('a', 1), tags: { [fingerprintTagName]: 'duckdb-rows-sumxor-2:9.9.9:abc:1.1.a' } }
     const answer: Answer = { ask: 'rows', rows: [{ __lw_file: foreign.key, fp_sum: 7n, fp_xor: 7n, fp_rows: 10n }] }
     const { verdict } = replay(replace, context([foreign]), [stage(staged('a', 1)), answer])
     expect(keys(verdict.supersede)).toEqual([foreign.key])

@@ -16,7 +16,7 @@ console.log('ready')
 await once(process.stdin, 'data')
 for (const { mode, rows, load } of loads) {
   try {
-    const receipt = await table[mode](rows, load)
+    const receipt = mode === 'delete' ? await table.delete(load) : await table[mode](rows, load)
     console.log(JSON.stringify({ status: receipt.status, version: receipt.version }))
   } catch (error) {
     console.log(JSON.stringify({ status: 'failed', code: error.code, message: error.message }))

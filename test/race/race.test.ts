@@ -82,6 +82,73 @@ describe.each(places)('on $name', ({ name, make }) => {
     expect(conflicts).toBeGreaterThan(0)
   })
 
+  test('8 merges into one table at once give what they give one after the other', { timeout: 300_000 }, async () => {
+    await using place = await make()
+    const settings = { partitionBy: ['dt'], key: ['id'] }
+    await seedKeyed(place, settings)
+    // Each writer changes a row of its own, moves another, inserts one; all count up the same row by a condition.
+    const jobs = range(8).map((w) => [
+      {
+        mode: 'merge',
+        rows: [
+          { dt: 'd0', id: w, v: `by ${w}` },
+          { dt: 'd1', id: 10 + w, v: `moved by ${w}` },
+          { dt: 'd2', id: 100 + w, v: `new by ${w}` },
+          { dt: 'd0', id: 99, v: `${w}` },
+        ],
+        load: { threads: 1, whenMatched: 'incoming.v > current.v' },
+      },
+    ])
+    const outcomes = (await race(place, settings, jobs)).flat()
+    expect(outcomes.filter(({ status }) => status !== 'committed')).toEqual([])
+    await using table = await openTable(place.url, { store: place.store })
+    const rows = await table.query('select dt, id::integer as id, v from t order by id').toArray()
+    expect(rows).toEqual([
+      ...range(8).map((w) => ({ dt: 'd0', id: w, v: `by ${w}` })),
+      ...range(8).map((w) => ({ dt: 'd1', id: 10 + w, v: `moved by ${w}` })),
+      { dt: 'd0', id: 99, v: '7' },
+      ...range(8).map((w) => ({ dt: 'd2', id: 100 + w, v: `new by ${w}` })),
+    ])
+    expect((await table.verify({ deep: true })).problems).toEqual([])
+  })
+
+  test('merges, events, deletes and appends at once lose nothing', { timeout: 300_000 }, async () => {
+    await using place = await make()
+    const settings = { partitionBy: ['dt'], key: ['id'] }
+    await using first = await openTable(place.url, { ...settings, store: place.store })
+    await first.cdc(
+      range(8).map((id) => ({ dt: 'd0', id, v: 'old', op: 'I', n: 1 })),
+      { opColumn: 'op', orderColumn: 'n' },
+    )
+    const events = (w: number) => ({
+      mode: 'cdc',
+      rows: [
+        { dt: 'd0', id: w, v: `by ${w}`, op: 'U', n: 2 },
+        { dt: 'd0', id: 4 + w, v: null, op: 'D', n: 2 },
+        // Of all writers' events for this row the newest stays, whoever comes last.
+        { dt: 'd1', id: 50, v: `newest is ${w}`, op: 'U', n: 10 + w },
+      ],
+      load: { threads: 1, opColumn: 'op' },
+    })
+    const jobs = [
+      ...range(4).map((w) => [events(w)]),
+      [{ mode: 'append', rows: [{ dt: 'd2', id: 200, v: 'appended', n: 1 }], load: { threads: 1 } }],
+    ]
+    const outcomes = (await race(place, settings, jobs)).flat()
+    expect(outcomes.filter(({ status }) => status !== 'committed')).toEqual([])
+    // Deleted rows stay deleted: every writer kept the others' tombstones.
+    await first.cdc(
+      range(4).map((w) => ({ dt: 'd0', id: 4 + w, v: 'late', op: 'U', n: 1 })),
+      { opColumn: 'op' },
+    )
+    const rows = await first.query('select dt, id::integer as id, v from t order by id').toArray()
+    expect(rows).toEqual([
+      ...range(4).map((w) => ({ dt: 'd0', id: w, v: `by ${w}` })),
+      { dt: 'd1', id: 50, v: 'newest is 3' },
+      { dt: 'd2', id: 200, v: 'appended' },
+    ])
+  })
+
   test('a lost race with onConflict retry is put on top', { timeout: 300_000 }, async () => {
     await using place = await make()
     const settings = { partitionBy: ['dt'] }
@@ -110,6 +177,15 @@ interface Outcome {
 async function seed(place: Place, settings: object): Promise<void> {
   await using table = await openTable(place.url, { ...settings, store: place.store })
   await table.append(range(8).map((i) => ({ dt: `d${i}`, v: 'old' })))
+}
+
+async function seedKeyed(place: Place, settings: object): Promise<void> {
+  await using table = await openTable(place.url, { ...settings, store: place.store })
+  await table.merge([
+    ...range(8).map((id) => ({ dt: 'd0', id, v: 'a' })),
+    ...range(8).map((i) => ({ dt: 'd0', id: 10 + i, v: 'a' })),
+    { dt: 'd0', id: 99, v: '' },
+  ])
 }
 
 async function race(place: Place, settings: object, jobs: object[][]): Promise<Outcome[][]> {

@@ -36,6 +36,10 @@ export interface TableOptions {
   configuration?: Record<string, string>
   /** Keys of files that go. */
   remove?: string[]
+  /** Row-level changes: files with `_change_type` beside the table's columns. */
+  changeData?: Part[]
+  /** Only the arrangement of rows changes. */
+  dataChange?: boolean
   commitInfo?: CommitInfo
   actions?: Action[]
   /** The schema is another one from this commit on. */
@@ -62,18 +66,23 @@ export class Workshop {
 
   /** One commit. @returns the table after it */
   async write(store: Store, schema: Schema, parts: Part[], options: TableOptions = {}): Promise<Snapshot> {
-    const { partitionBy = [], remove = [], key = [], actions = [], newSchema = false } = options
+    const { partitionBy = [], remove = [], key = [], actions = [], newSchema = false, dataChange = true } = options
     const before = await readSnapshot(store)
     const version = (before?.version ?? -1) + 1
     const timestamp = Date.UTC(2026, 10, 20 + version)
     const adds: Action[] = []
-    for (const part of parts) adds.push({ add: await this.place(store, schema, part, partitionBy) })
+    for (const part of parts)
+      adds.push({ add: { ...(await this.place(store, schema, part, partitionBy)), dataChange } })
+    for (const part of options.changeData ?? []) {
+      const { key: path, partitionValues, sizeBytes } = await this.place(store, schema, part, partitionBy)
+      adds.push({ cdc: { key: path, partitionValues, sizeBytes } })
+    }
     const table = { schema, partitionBy, key, configuration: options.configuration ?? {} }
     const all: Action[] = [
       { commitInfo: { timestamp, operation: 'WRITE', ...options.commitInfo } },
       ...(before === undefined ? createTable(table, systemRuntime, timestamp) : []),
       ...(before !== undefined && newSchema ? [{ metaData: { ...before.metadata, schema } }] : []),
-      ...remove.map((removed) => ({ remove: { key: removed, deletionTimestamp: timestamp, dataChange: true } })),
+      ...remove.map((removed) => ({ remove: { key: removed, deletionTimestamp: timestamp, dataChange } })),
       ...adds,
       ...actions,
     ]

@@ -192,7 +192,7 @@ describe.each(places)('on $name', ({ make }) => {
     const load = { loadId: 'nightly:2026-11-20' }
     const receipt = await table.append(first, load)
     const again = await table.append(first.toReversed(), load)
-    expect(again).toEqual({ ...receipt, status: 'duplicate', durationMs: again.durationMs })
+    expect(again).toEqual({ ...receipt, status: 'duplicate', durationMs: again.durationMs, io: again.io })
     expect(await table.history()).toHaveLength(1)
     const error = await failure(table.append(first.slice(1), load))
     expect(error.code).toBe('invalid')

@@ -23,6 +23,6 @@ export async function localPlace(): Promise<Place> {
   return { url: folder, store: {}, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }
 }
 
-async function memoryPlace(): Promise<Place> {
+export async function memoryPlace(): Promise<Place> {
   return { url: `memory://road-${randomUUID()}`, store: {}, [Symbol.asyncDispose]: async () => {} }
 }

@@ -19,7 +19,7 @@ export interface PythonEnvironment {
   versions: Record<string, string>
 }
 
-export async function pythonEnvironment(name: 'moto' | 'readers'): Promise<PythonEnvironment> {
+export async function pythonEnvironment(name: 'moto' | 'readers' | 'bench'): Promise<PythonEnvironment> {
   const requirementsFile = fileURLToPath(new URL(`./${name}.requirements.txt`, import.meta.url))
   const requirements = await readFile(requirementsFile, 'utf8')
   const base = await basePython()

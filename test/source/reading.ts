@@ -11,7 +11,7 @@ import { LakeError } from '../../src/errors.js'
 import { systemRuntime } from '../../src/runtime.js'
 import { typeName } from '../../src/schema/names.js'
 import { type LoadInput, openInput } from '../../src/source/open.js'
-import type { OpenInputContext, ReadingSettings } from '../../src/source/port.js'
+import type { Input, OpenInputContext, ReadingSettings } from '../../src/source/port.js'
 
 export interface Reading {
   folder: string
@@ -27,6 +27,7 @@ export interface Read {
   rejects: Row[]
   typedBy: Record<string, string>
   supplied: readonly string[]
+  events: { kind: string | undefined; type: string; ignored: number } | undefined
   /** How often the SELECT ran. */
   passes: number
 }
@@ -58,7 +59,8 @@ export function useReading(): Reading {
             const rows = await suite.engine.rows(input.select)
             const rejects = input.rejects === undefined ? [] : await suite.engine.rows(input.rejects)
             const columns = input.schema.map(({ name, type }) => `${name} ${typeName(type)}`)
-            return { columns, rows, rejects, typedBy: input.typedBy, supplied: input.supplied, passes }
+            const { typedBy, supplied } = input
+            return { columns, rows, rejects, typedBy, supplied, events: await eventsOf(input), passes }
           } catch (error) {
             if (passes > 5 || !(await input.refine(error))) throw error
           }
@@ -68,6 +70,11 @@ export function useReading(): Reading {
       }
     }
   })
+  async function eventsOf({ events }: Input): Promise<Read['events']> {
+    if (events === undefined) return undefined
+    const [row] = await suite.engine.rows(events.ignored)
+    return { kind: events.orderKind, type: typeName(events.orderType), ignored: Number(row?.n) }
+  }
   afterAll(async () => {
     await suite.engine.close()
     await rm(suite.folder, { recursive: true, force: true })
@@ -83,6 +90,11 @@ export async function failure(promise: Promise<unknown>): Promise<LakeError> {
   )
   if (error instanceof LakeError) return error
   throw error
+}
+
+/** The rows of an input opened with `absent`, in its order. */
+export function inOrder({ rows }: Read): Row[] {
+  return [...rows].sort((a, b) => (BigInt(a.__lw_seq as bigint) < BigInt(b.__lw_seq as bigint) ? -1 : 1))
 }
 
 /** One column's values, by the order of another one. */

@@ -1,0 +1,377 @@
+/**
+ * `merge`: rows by key. Known ones are updated, or deleted where the input says so; new ones are inserted; of the table
+ * only files that hold a row which changes are written again.
+ *
+ *   orders.merge(rows, { deleteWhen: 'incoming.is_deleted' })
+ *     relation  lw_rows      the input once                             SELECT * FROM lw_input
+ *     rows      keys that are null or repeated                          refused, or resolved (`onDuplicate`)
+ *     rows      files that can hold one of the keys                     partitions, statistics
+ *     relation  lw_matched   where the keys lie                         key columns of these files JOIN lw_rows
+ *     relation  lw_decided   what becomes of each matched row           the compared columns of the files that have one
+ *     relation  lw_added     updated and new rows                       what updated rows keep, of the files that have one
+ *     relation  lw_removed   where updated and deleted rows lie
+ *     stage     the rewritten files, and the changes for the feed       rewrite.ts
+ *
+ *   __lw_change   u updated · d deleted · x ignored (`whenMatched` is not true) · = unchanged · i inserted
+ *
+ * Both rows are at hand where they are compared, so that is done by value, and only over columns that the input may change.
+ */
+import { LakeError } from '../errors.js'
+import type { AddFile } from '../manifest/actions.js'
+import { matchesPartition, type Predicate, predicateSql, predicateText } from '../partition/scope.js'
+import { findColumn, foldName, nearMiss } from '../schema/names.js'
+import { quoteIdentifier, quoteText } from '../schema/quote.js'
+import { candidateFiles } from './candidates.js'
+import { columnsIn, conditionSql, parseCondition } from './condition.js'
+import { refuseRepeatedKeys, repeatedKeysSql } from './keys.js'
+import { stagedRows } from './partitions.js'
+import type { Answer, Ask, Plan, PlanContext, ReadSet, RowCounts } from './port.js'
+import { assertRowsNumbered, outcome, type Rewritten, type RowChanges, rewrite } from './rewrite.js'
+import { type UniqueRows, uniqueRows } from './unique.js'
+
+export const merge: Plan = function* (ctx) {
+  assertRowsNumbered(ctx)
+  const rules = rulesOf(ctx)
+  const read = yield* keepRows(ctx)
+  const input = yield* uniqueRows(ctx, rowsName, read, [...ctx.input.extras])
+  yield* refuseOutsideScope(ctx, input)
+  const matches = yield* findMatches(ctx, input)
+  const counts = yield* decide(ctx, rules, input, matches)
+  const rewritten = yield* applyChanges(ctx, rules, input, matches, counts)
+  const rows: RowCounts = {
+    read,
+    written: stagedRows(rewritten.add),
+    inserted: counts.i,
+    updated: counts.u,
+    deleted: counts.d + counts.left,
+    unchanged: counts['='],
+    ignored: read - counts.i - counts.u - counts.d - counts['='],
+  }
+  return { ...rewritten, rows, reads: readSet(ctx, matches.reads), dataChange: true }
+}
+
+const rowsName = 'lw_rows'
+const matchedName = 'lw_matched'
+const leftName = 'lw_left'
+const decidedName = 'lw_decided'
+const addedName = 'lw_added'
+const removedName = 'lw_removed'
+
+const createdAt = '_created_at'
+
+/** What the caller said about rows that meet. */
+interface Rules {
+  deleteWhen: Predicate | undefined
+  whenMatched: Predicate | undefined
+  /** Columns that a matched row takes from the input, and that are compared. */
+  updated: string[]
+  /** What an updated row keeps of its own. */
+  kept: string[]
+  /** Columns of the matched row that decide what becomes of it. */
+  deciding: string[]
+}
+
+function rulesOf(ctx: PlanContext): Rules {
+  const { schema, key, loadColumns, settings, input } = ctx
+  const supplied = schema.filter(({ name }) => input.supplied.includes(name))
+  const conditionRows = { incoming: [...supplied, ...input.extras], current: schema }
+  const condition = (setting: 'deleteWhen' | 'whenMatched') => {
+    const text = settings[setting]
+    return text === undefined ? undefined : parseCondition(text, setting, conditionRows)
+  }
+  const [deleteWhen, whenMatched] = [condition('deleteWhen'), condition('whenMatched')]
+  const updated = updatedColumns(ctx)
+  const tested = [deleteWhen, whenMatched].flatMap((one) => (one ? [...columnsIn(one, 'current')] : []))
+  const names = schema.map(({ name }) => name)
+  return {
+    deleteWhen,
+    whenMatched,
+    updated,
+    kept: names.filter(
+      (name) => !key.includes(name) && !updated.includes(name) && (!loadColumns.includes(name) || name === createdAt),
+    ),
+    deciding: names.filter((name) => updated.includes(name) || tested.includes(foldName(name))),
+  }
+}
+
+function updatedColumns({ schema, key, loadColumns, input, settings }: PlanContext): string[] {
+  const possible = input.supplied.filter((name) => !key.includes(name) && !loadColumns.includes(name))
+  return (settings.updateColumns ?? possible).map((name) => {
+    const found = findColumn(schema, name)?.name
+    if (found !== undefined && possible.includes(found)) return found
+    const near = nearMiss(name, possible)
+    const what =
+      found !== undefined && key.includes(found) ? 'a column of the key' : 'a column that the input does not supply'
+    throw new LakeError('invalid', `--update-columns names ${what}`, {
+      column: name,
+      columns: possible.join(', '),
+      fix: near ? `Did you mean \`${near}\`?` : 'Name columns of the input that are no part of the key.',
+    })
+  })
+}
+
+function* keepRows(ctx: PlanContext): Generator<Ask, number, Answer> {
+  return yield* relation({ name: rowsName, sql: `SELECT * FROM ${ctx.input.name}`, kept: 'file' })
+}
+
+function* refuseOutsideScope({ scope, key }: PlanContext, input: UniqueRows): Generator<Ask, void, Answer> {
+  if (scope === undefined) return
+  const sql = `SELECT count(*) AS n, min(${keyText(key)}, 3) AS examples FROM ${input.name} WHERE ${predicateSql(scope)} IS NOT TRUE`
+  const answer = yield { ask: 'rows', sql }
+  const [row] = answer.ask === 'rows' ? answer.rows : []
+  if (row === undefined || Number(row.n) === 0) return
+  throw new LakeError('invalid', 'rows lie outside the scope', {
+    rows: Number(row.n),
+    scope: predicateText(scope),
+    key: key.join(', '),
+    examples: textOf(row.examples),
+    fix: 'Widen --scope, or leave these rows out of the input; nothing was loaded.',
+  })
+}
+
+interface Matches {
+  /** Files that hold a matched row. */
+  files: AddFile[]
+  rows: number
+  /** Rows of the table whose key the input does not have, where these are to be deleted. */
+  left: number
+  leftFiles: AddFile[]
+  reads: ReadSet
+}
+
+/** `lw_matched`: keys of the input that the table has, and where. `lw_left`: rows that only the table has. */
+function* findMatches(ctx: PlanContext, input: UniqueRows): Generator<Ask, Matches, Answer> {
+  const { base, key, scope, schema, settings } = ctx
+  const all = [...(base?.files.values() ?? [])]
+  const { files: candidates, reads } = yield* candidateFiles(ctx, all, input.name)
+  const matches: Matches = { files: [], rows: 0, left: 0, leftFiles: [], reads }
+  const keys = columnList(key, 'o')
+  if (candidates.length > 0) {
+    const sql = `SELECT ${keys}, o.__lw_file, o.__lw_row FROM lw_old o SEMI JOIN ${input.name} i ON ${sameKey(key, 'o', 'i')}`
+    const old = { alias: 'lw_old', files: candidates, columns: key }
+    matches.rows = yield* relation({ name: matchedName, sql, reads: [old], kept: 'file' })
+    matches.files = yield* filesIn(candidates, matchedName)
+    yield* refuseRepeatedInTable(ctx)
+    refuseMatchesOutside(ctx, matches.files)
+  }
+  if (settings.whenNotMatchedBySource !== 'delete') return matches
+  const synced = scope === undefined ? all : all.filter((file) => matchesPartition(scope, file.partitionValues, schema))
+  if (synced.length === 0) return matches
+  const sql = `SELECT o.__lw_file, o.__lw_row FROM lw_old o ANTI JOIN ${input.name} i ON ${sameKey(key, 'o', 'i')}`
+  const old = { alias: 'lw_old', files: synced, columns: key }
+  matches.left = yield* relation({ name: leftName, sql, reads: [old], kept: 'file' })
+  matches.leftFiles = yield* filesIn(synced, leftName)
+  return matches
+}
+
+function* refuseRepeatedInTable({ key }: PlanContext): Generator<Ask, void, Answer> {
+  const answer = yield { ask: 'rows', sql: repeatedKeysSql(matchedName, key), reads: [] }
+  refuseRepeatedKeys(answer.ask === 'rows' ? answer.rows : [], {
+    of: 'the table',
+    key,
+    fix: 'Rows with one key came from plain appends: remove them with `delete`, or `overwrite` the table.',
+  })
+}
+
+/** A row of the scope whose key lies elsewhere would take that row out of its partition, which was not to be touched. */
+function refuseMatchesOutside({ scope, schema, key }: PlanContext, files: readonly AddFile[]): void {
+  if (scope === undefined) return
+  const outside = files.filter((file) => !matchesPartition(scope, file.partitionValues, schema))
+  if (outside.length === 0) return
+  throw new LakeError('invalid', 'keys of the input are in the table outside the scope', {
+    key: key.join(', '),
+    scope: predicateText(scope),
+    files: outside.length,
+    examples: outside
+      .slice(0, 3)
+      .map((file) => file.key)
+      .join(', '),
+    fix: 'Widen --scope to where they are, so that they can move.',
+  })
+}
+
+/** Rows by what becomes of them; `left` are those that only the table has. */
+interface Counts {
+  u: number
+  d: number
+  x: number
+  '=': number
+  i: number
+  left: number
+}
+
+/** `lw_decided`: what becomes of each row that the input and the table have. */
+function* decide(ctx: PlanContext, rules: Rules, input: UniqueRows, matches: Matches): Generator<Ask, Counts, Answer> {
+  const { deleteWhen, whenMatched, updated, deciding } = rules
+  const counts: Counts = { u: 0, d: 0, x: 0, '=': 0, i: 0, left: matches.left }
+  if (matches.rows > 0) {
+    const differ = updated.map(quoteIdentifier).map((name) => `incoming.${name} IS DISTINCT FROM "current".${name}`)
+    const change = [
+      ...(deleteWhen ? [`WHEN ${conditionSql(deleteWhen)} THEN 'd'`] : []),
+      ...(whenMatched ? [`WHEN NOT ${conditionSql(whenMatched)} THEN 'x'`] : []),
+      ...(differ.length > 0 ? [`WHEN ${differ.join(' OR ')} THEN 'u'`] : []),
+      `WHEN true THEN '='`,
+    ]
+    const sql = `SELECT ${columnList(ctx.key, 'm')}, m.__lw_file, m.__lw_row, CASE ${change.join(' ')} END AS __lw_change
+      FROM ${matchedName} m JOIN lw_old AS "current" ON ${samePlace('m', '"current"')} JOIN ${input.name} AS incoming ON ${sameKey(ctx.key, 'm', 'incoming')}`
+    const old = { alias: 'lw_old', files: matches.files, columns: deciding }
+    yield* relation({ name: decidedName, sql, reads: [old], kept: 'file' })
+    const groups = `SELECT __lw_change, count(*) AS n FROM ${decidedName} GROUP BY __lw_change`
+    const answer = yield { ask: 'rows', sql: groups, reads: [] }
+    for (const { __lw_change: change, n } of answer.ask === 'rows' ? answer.rows : [])
+      counts[change as keyof Counts] = Number(n)
+  }
+  counts.i = yield* countInserted(ctx, rules, input, matches)
+  return counts
+}
+
+function* countInserted(
+  ctx: PlanContext,
+  { deleteWhen }: Rules,
+  input: UniqueRows,
+  matches: Matches,
+): Generator<Ask, number, Answer> {
+  if (deleteWhen === undefined) return input.rows - matches.rows
+  const sql = `SELECT count(*) AS n FROM ${unmatched(ctx, deleteWhen, input, matches)}`
+  const answer = yield { ask: 'rows', sql, reads: [] }
+  return answer.ask === 'rows' ? Number(answer.rows[0]?.n ?? 0) : 0
+}
+
+/** What follows FROM: rows of the input whose key is new, without those that the input itself says are gone. */
+function unmatched(
+  { key }: PlanContext,
+  deleteWhen: Predicate | undefined,
+  input: UniqueRows,
+  matches: Matches,
+): string {
+  const known = matches.rows > 0 ? ` ANTI JOIN ${matchedName} m ON ${sameKey(key, 'm', 'incoming')}` : ''
+  const gone = deleteWhen ? ` WHERE NOT ${conditionSql(deleteWhen, { withoutCurrent: true })}` : ''
+  return `${input.name} AS incoming${known}${gone}`
+}
+
+function* applyChanges(
+  ctx: PlanContext,
+  rules: Rules,
+  input: UniqueRows,
+  matches: Matches,
+  counts: Counts,
+): Generator<Ask, Rewritten, Answer> {
+  const addedRows = counts.i + counts.u
+  const removedRows = counts.u + counts.d + counts.left
+  if (addedRows + removedRows === 0) return { supersede: [], add: [], partitions: outcome(ctx, [], []) }
+  const holders = removedRows > 0 ? yield* findRemoved(matches, counts) : []
+  const isAllNew = removedRows === 0 && addedRows === input.rows
+  if (addedRows > 0 && !isAllNew) yield* makeAdded(ctx, rules, input, matches, counts, holders)
+  return yield* rewrite(ctx, {
+    ...(removedRows > 0 ? { removed: removedName } : {}),
+    ...{ added: isAllNew ? input.name : addedName, addedRows },
+    changes: changesSql(ctx, isAllNew ? input.name : addedName, holders, addedRows),
+  })
+}
+
+/** `lw_removed`: where the old rows lie that go, and why. @returns the files that hold them */
+function* findRemoved(matches: Matches, counts: Counts): Generator<Ask, AddFile[], Answer> {
+  const parts = [
+    ...(counts.u + counts.d > 0
+      ? [`SELECT __lw_file, __lw_row, __lw_change FROM ${decidedName} WHERE __lw_change IN ('u', 'd')`]
+      : []),
+    ...(counts.left > 0 ? [`SELECT __lw_file, __lw_row, 'd' AS __lw_change FROM ${leftName}`] : []),
+  ]
+  yield* relation({ name: removedName, sql: parts.join(' UNION ALL '), reads: [], kept: 'file' })
+  return yield* filesIn([...new Set([...matches.files, ...matches.leftFiles])], removedName)
+}
+
+/** `lw_added`: the rows that come, as the table will have them, and `__lw_change`. */
+function* makeAdded(
+  ctx: PlanContext,
+  { deleteWhen, kept }: Rules,
+  input: UniqueRows,
+  matches: Matches,
+  counts: Counts,
+  holders: AddFile[],
+): Generator<Ask, void, Answer> {
+  const { schema, key } = ctx
+  const select = (keptFrom: string) =>
+    schema.map(({ name }) => `${kept.includes(name) ? keptFrom : 'incoming'}.${quoteIdentifier(name)}`).join(', ')
+  const keepsNothing = kept.length === 0
+  const decided = `${decidedName} m JOIN ${input.name} AS incoming ON ${sameKey(key, 'm', 'incoming')}`
+  const before = keepsNothing ? '' : ` JOIN lw_before AS "current" ON ${samePlace('m', '"current"')}`
+  const parts = [
+    ...(counts.u > 0
+      ? [`SELECT ${select('"current"')}, 'u' AS __lw_change FROM ${decided}${before} WHERE m.__lw_change = 'u'`]
+      : []),
+    ...(counts.i > 0
+      ? [`SELECT ${select('incoming')}, 'i' AS __lw_change FROM ${unmatched(ctx, deleteWhen, input, matches)}`]
+      : []),
+  ]
+  const reads = counts.u > 0 && !keepsNothing ? [{ alias: 'lw_before', files: holders, columns: kept }] : []
+  yield* relation({ name: addedName, sql: parts.join(' UNION ALL '), reads, kept: 'file' })
+}
+
+/** The old rows as they were, the new ones as they are. */
+function changesSql(
+  ctx: PlanContext,
+  added: string,
+  holders: AddFile[],
+  addedRows: number,
+): NonNullable<RowChanges['changes']> {
+  const names = ctx.schema.map(({ name }) => name)
+  const columns = names.map(quoteIdentifier).join(', ')
+  const parts = [
+    ...(holders.length > 0
+      ? [
+          `SELECT ${columns}, CASE __lw_change WHEN 'd' THEN 'delete' ELSE 'update_preimage' END AS _change_type FROM lw_before JOIN ${removedName} USING (__lw_file, __lw_row)`,
+        ]
+      : []),
+    ...(addedRows > 0
+      ? [
+          `SELECT ${columns}, ${added === addedName ? `CASE __lw_change WHEN 'i' THEN 'insert' ELSE 'update_postimage' END` : `'insert'`} AS _change_type FROM ${added}`,
+        ]
+      : []),
+  ]
+  return {
+    sql: parts.join(' UNION ALL '),
+    reads: holders.length > 0 ? [{ alias: 'lw_before', files: holders, columns: names }] : [],
+  }
+}
+
+/** What the keys make the load look at; with deletion by source everything, or all of the scope. */
+function readSet({ scope, settings }: PlanContext, reads: ReadSet): ReadSet {
+  if (reads.kind !== 'partitions') return reads
+  if (scope !== undefined) return { ...reads, scope }
+  return settings.whenNotMatchedBySource === 'delete' ? { kind: 'everything' } : reads
+}
+
+function* relation(ask: Omit<Extract<Ask, { ask: 'relation' }>, 'ask'>): Generator<Ask, number, Answer> {
+  const answer = yield { ask: 'relation', ...ask }
+  return answer.ask === 'relation' ? answer.rows : 0
+}
+
+/** Of the files those that the relation names. */
+function* filesIn(files: readonly AddFile[], name: string): Generator<Ask, AddFile[], Answer> {
+  const answer = yield { ask: 'rows', sql: `SELECT DISTINCT __lw_file FROM ${name}`, reads: [] }
+  const keys = new Set((answer.ask === 'rows' ? answer.rows : []).map((row) => row.__lw_file))
+  return files.filter(({ key }) => keys.has(key))
+}
+
+function columnList(names: readonly string[], alias: string): string {
+  return names.map((name) => `${alias}.${quoteIdentifier(name)}`).join(', ')
+}
+
+function sameKey(key: readonly string[], left: string, right: string): string {
+  return key.map((name) => `${left}.${quoteIdentifier(name)} = ${right}.${quoteIdentifier(name)}`).join(' AND ')
+}
+
+function samePlace(left: string, right: string): string {
+  return `${left}.__lw_file = ${right}.__lw_file AND ${left}.__lw_row = ${right}.__lw_row`
+}
+
+/** `{"id":7,"region":"EU"}` */
+function keyText(key: readonly string[]): string {
+  const members = key.map((name) => `${quoteText(name)}, ${quoteIdentifier(name)}`)
+  return `CAST(json_object(${members.join(', ')}) AS VARCHAR)`
+}
+
+function textOf(examples: unknown): string {
+  return Array.isArray(examples) ? examples.join(', ') : ''
+}

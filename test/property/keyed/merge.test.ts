@@ -1,0 +1,70 @@
+/** `merge` does what the model says, on random tables, rows, conditions and choices of columns. */
+import fc from 'fast-check'
+import { test } from 'vitest'
+import { conditionText } from '../../model/condition.js'
+import { merge } from '../../model/merge.js'
+import { conditionOf, scopeOf } from './conditions.js'
+import { agree, callText, given, inputForm, type LoadCase, local, memory, passed, runs, scenarioOf } from './library.js'
+import { inputOf, type Shape, shapeOf, weighted } from './shapes.js'
+
+test('merge in memory: rows, receipts and changes are the model’s', async () => {
+  await fc.assert(
+    fc.asyncProperty(scenario, (one) => agree(one, memory)),
+    runs(25),
+  )
+})
+
+test('merge in a local folder: rows, receipts and changes are the model’s', async () => {
+  await fc.assert(
+    fc.asyncProperty(scenario, (one) => agree(one, local)),
+    runs(6),
+  )
+})
+
+const scenario = shapeOf().chain((shape) => scenarioOf(shape, mergeOf(shape)))
+
+function mergeOf(shape: Shape): fc.Arbitrary<LoadCase> {
+  const names = shape.columns.map(({ name }) => name)
+  const condition = conditionOf(shape.columns, 'merge')
+  return fc
+    .record({
+      form: inputForm,
+      schema: weighted(100, fc.constant('evolve' as const)),
+      exact: weighted(20, fc.constant(true)),
+      deleteWhen: weighted(25, condition),
+      whenMatched: weighted(25, condition),
+      updateColumns: weighted(20, fc.subarray(names, { minLength: 1 })),
+      whenNotMatchedBySource: weighted(30, fc.constantFrom<'keep' | 'delete'>('keep', 'delete')),
+      onDuplicate: weighted(15, fc.constantFrom<'last' | 'first'>('last', 'first')),
+      orderBy: fc.constantFrom(...names),
+      scope: shape.partitionBy.length > 0 ? weighted(30, scopeOf(shape)) : fc.constant(undefined),
+    })
+    .chain(({ form, exact, deleteWhen, whenMatched, updateColumns, onDuplicate, orderBy, scope, ...others }) => {
+      const resolved = onDuplicate && { onDuplicate, orderBy: [orderBy] }
+      // Most often what may be updated: other columns are refused.
+      const update = updateColumns?.filter((name, index) => index === 2 || !shape.key.includes(name))
+      const common = { ...others, ...resolved, updateColumns: update && update.length > 0 ? update : undefined }
+      const inputs = inputOf(shape, { repeatedKeys: resolved !== undefined, required: resolved ? [orderBy] : [] })
+      return inputs.map((input): LoadCase => {
+        const rows = scope ? { ...input, rows: input.rows.filter((row, at) => at === 7 || scope.holds(row)) } : input
+        const settings = given({
+          ...common,
+          exact,
+          deleteWhen: deleteWhen && conditionText(deleteWhen),
+          whenMatched: whenMatched && conditionText(whenMatched),
+        })
+        const options = given({ ...common, deleteWhen, whenMatched })
+        const scoped = (known: readonly unknown[]) => (known.length > 0 ? scope : undefined)
+        return {
+          text: callText('merge', rows, { ...settings, ...given({ scope: scope?.text }) }, form),
+          stamps: 'row',
+          model: (before, load) =>
+            merge(before, rows, { ...options, ...given({ scope: scoped(before.columns)?.holds }) }, load),
+          run: (table, more, known) => {
+            const { rows: input, types } = passed(rows, form, known)
+            return table.merge(input, { ...settings, ...given({ scope: scoped(known)?.text }), types, ...more })
+          },
+        }
+      })
+    })
+}
