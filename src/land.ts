@@ -324,9 +324,9 @@ async function afterCommit(
   return { ...receiptFor('committed', load, planned, rejected), version, ...soFar(load) }
 }
 
-/** For the next load that compares rows with these. */
+/** For the next snapshot that is compared with these rows. */
 async function keepRowHashes(load: Load, { shape, verdict }: Planned, { files }: Snapshot): Promise<void> {
-  if (!keyedModes.has(load.mode)) return
+  if (load.mode !== 'sync') return
   const hashes = rowHashesOf(load, shape)
   const added = verdict.add.map(({ file, ...staged }) => ({ ...staged, path: file.path }))
   await load.rowHashes.keep(added, hashes, rowHashContext(load, shape))

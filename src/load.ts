@@ -283,10 +283,12 @@ function planContext(
   }
 }
 
-/** Which hash of a row: over everything but its key and what the load itself says of it. */
-export function rowHashesOf({ engine }: Load, { schema, key, loadColumns }: Shape): RowHashes {
-  const columns = schema.filter(({ name }) => !key.includes(name) && !loadColumns.includes(name))
-  return { of: rowHashName(engine.id, columns, key), columns, key }
+/** Which hash of a row: over everything but its key, what the load itself says of it, and when a version holds. */
+export function rowHashesOf({ engine, mode }: Load, { schema, key, loadColumns }: Shape): RowHashes {
+  const span = mode === 'scd2' ? effectiveColumns.map(({ name }) => name) : []
+  const identity = [...key, ...span]
+  const columns = schema.filter(({ name }) => !identity.includes(name) && !loadColumns.includes(name))
+  return { of: rowHashName(engine.id, columns, identity), columns, key: identity }
 }
 
 /** Step a plan from ask to ask until its verdict. */

@@ -43,6 +43,8 @@ export interface PlanContext {
   rowHash: RowHashes
   /** Row-level changes are to be written beside the data. */
   changeFeed: boolean
+  /** Files without a changed row are rewritten with this load, so that what it adds is not all that the commit adds. */
+  rewritesOthers?: boolean
   /** When the load began, ms since the epoch: the time of everything that it says happened now. */
   startedMs: number
   /** What `_load_id` says. */

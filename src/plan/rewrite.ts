@@ -34,13 +34,20 @@ export function* rewrite(ctx: PlanContext, changes: RowChanges): Generator<Ask, 
   const { gone, touched } = yield* filesOfRemoved(ctx, changes.removed)
   const add = yield* stageRows(ctx, changes, touched)
   const supersede = [...(changes.gone ?? []), ...gone, ...touched]
-  const feed = ctx.changeFeed && supersede.length > 0 ? changes.changes : undefined
+  const feed = ctx.changeFeed && (supersede.length > 0 || ctx.rewritesOthers) ? feedOf(ctx, changes) : undefined
   let changeData: StagedFile[] = []
   if (feed) {
     const answer = yield { ask: 'stage', sql: feed.sql, reads: feed.reads ?? [], as: { kind: 'change-data' } }
     changeData = answer.ask === 'stage' ? answer.files : []
   }
   return { supersede, add, changeData, partitions: outcome(ctx, supersede, add) }
+}
+
+/** Where nothing else is said, what comes is new. Without a removed file readers take added ones for inserts by themselves. */
+function feedOf(ctx: PlanContext, { changes, added, addedRows }: RowChanges): RowChanges['changes'] {
+  if (changes !== undefined || added === undefined || addedRows === 0) return changes
+  const columns = ctx.schema.map(({ name }) => quoteIdentifier(name)).join(', ')
+  return { sql: `SELECT ${columns}, 'insert' AS _change_type FROM ${quoteIdentifier(added)}` }
 }
 
 /** Old rows are named by their file and their number in it. @throws LakeError unsupported, where the engine cannot tell it */

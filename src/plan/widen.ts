@@ -13,7 +13,8 @@ import type { Plan } from './port.js'
 export function withWidening(plan: Plan, widened: string[]): Plan {
   if (widened.length === 0) return plan
   return function* (ctx) {
-    const verdict = yield* plan(ctx)
+    const rewritesOthers = [...(ctx.base?.files.values() ?? [])].some((file) => holds(file, widened))
+    const verdict = yield* plan({ ...ctx, rewritesOthers })
     const superseded = new Set(verdict.supersede.map(({ key }) => key))
     const kept = [...(ctx.base?.files.values() ?? [])].filter(
       (file) => !superseded.has(file.key) && holds(file, widened),

@@ -53,14 +53,20 @@ export class TimedHistory extends KeyHistory {
   /** @param rows of the key, in order of time; none where it is missing */
   tell(rows: readonly TimedRow[]): void {
     const newest = rows.at(-1)
-    if (newest === undefined) return this.tellMissing()
+    if (newest === undefined) this.tellMissing()
+    else this.tellRows(rows, newest)
+  }
+
+  private tellRows(rows: readonly TimedRow[], newest: TimedRow): void {
     const timeline = this.timeline()
     const placed = rows.flatMap((one) => this.timed(one, one === newest))
     const outcomes = placed.map((one) => this.place(one, timeline))
     this.telling.tally.unchanged += rows.length - placed.length
-    this.settle(timeline.sort(inOrder))
-    const isPlaced = placed.at(-1)?.row === newest.row && outcomes.at(-1) === 'placed'
-    if (!isPlaced) this.correctUntracked(newest.row)
+    const settled = timeline.sort(inOrder)
+    this.settle(settled)
+    const last = placed.at(-1)
+    const isLate = last?.row !== newest.row || isAfter(settled.at(-1)?.at ?? last.at, last.at)
+    if (!isLate && outcomes.at(-1) === 'same') this.correctUntracked(newest.row)
   }
 
   private tellMissing(): void {
@@ -121,7 +127,7 @@ export class TimedHistory extends KeyHistory {
     }
   }
 
-  /** The newest row says all that it says of the version that is current, where it made no other. */
+  /** The newest row says the untracked columns of the version that is current, too. */
   private correctUntracked(row: Row): void {
     const current = this.current()
     if (current?.row === undefined || !this.isSame(current.row, row)) return

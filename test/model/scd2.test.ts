@@ -135,6 +135,49 @@ describe('scd2, a late snapshot', () => {
   })
 })
 
+describe('scd2, rows that say when they took effect', () => {
+  const start = history('1 Ann t1 t3', '1 Anne t3 -', '2 Bob t1 t2')
+  function timed(options: HistoryOptions, ...lines: string[]) {
+    const input = rows('id name time', ...lines.map((line) => line.replace(/t(\d)/, '2026-11-0$1T00:00:00Z')))
+    const at = { effectiveAt: { column: 'time' }, maxDeleteRatio: 1, schema: 'evolve' as const }
+    const began = { ...load, at: '2026-11-09T00:00:00Z' }
+    const outcome = scd2(start, input, { ...at, snapshot: 'partial', ...options }, began)
+    expect(historyProblems(outcome.table)).toEqual([])
+    const text = shown(outcome, 'id name _effective_from _effective_to')
+    return { text: text.map((line) => line.replaceAll(/2026-11-0(\d)T00:00:00Z/g, 't$1')), counts: outcome.counts }
+  }
+  const insert: HistoryOptions = { late: 'insert' }
+  test('newer than its key’s history: as a snapshot of that instant', () => {
+    const { text, counts } = timed({}, '1 X t4', '3 Cem t2')
+    expect(text).toEqual(['1 Ann t1 t3', '1 Anne t3 t4', '1 X t4 -', '2 Bob t1 t2', '3 Cem t2 -'])
+    expect(counts).toMatchObject({ read: 2, inserted: 2, updated: 1 })
+  })
+  test('several of one key: in order of time, equal ones are one version', () => {
+    const { text, counts } = timed({}, '3 b t3', '3 a t1', '3 a t2', '3 a t4')
+    expect(text.slice(3)).toEqual(['3 a t1 t3', '3 a t4 -', '3 b t3 t4'])
+    expect(counts).toMatchObject({ read: 4, inserted: 3, unchanged: 1, updated: 0 })
+  })
+  test('late: refused, but for the current version and for the version at T', () => {
+    expect(() => timed({}, '1 X t2')).toThrow('late')
+    expect(timed({}, '1 Anne t2').counts).toMatchObject({ unchanged: 1 })
+    expect(timed({}, '1 Ann t2', '1 Anne t3').counts).toMatchObject({ unchanged: 2 })
+  })
+  test('late, inserted: up to the next instant of the key; an equal version that follows begins at T', () => {
+    expect(timed(insert, '1 X t2').text.slice(0, 3)).toEqual(['1 Ann t1 t2', '1 Anne t3 -', '1 X t2 t3'])
+    const { text, counts } = timed(insert, '1 Anne t2')
+    expect(text.slice(0, 2)).toEqual(['1 Ann t1 t2', '1 Anne t2 -'])
+    expect(counts).toMatchObject({ inserted: 0, corrected: 1, updated: 1 })
+  })
+  test('where a version begins it is corrected, where one ended a new one begins', () => {
+    expect(timed(insert, '1 X t3').text.slice(0, 2)).toEqual(['1 Ann t1 t3', '1 X t3 -'])
+    expect(timed(insert, '2 Bob t2').text.slice(2)).toEqual(['2 Bob t1 t2', '2 Bob t2 -'])
+  })
+  test('full: a missing key is closed when the load began, and one that was closed comes back then', () => {
+    const { text } = timed({ snapshot: 'full' }, '2 Bob t1')
+    expect(text).toEqual(['1 Ann t1 t3', '1 Anne t3 t9', '2 Bob t1 t2', '2 Bob t9 -'])
+  })
+})
+
 test('full snapshots in any order make the history that they make in order, where every instant left a trace', () => {
   const days = [t1, t2, t3, t4, '2026-11-05T00:00:00Z']
   const snapshot = fc.array(fc.constantFrom('-', 'a', 'b'), { minLength: 3, maxLength: 3 })

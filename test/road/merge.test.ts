@@ -390,6 +390,15 @@ test('columns may be added and widened by a merge, and the counts say what it di
   ])
 })
 
+test('the feed of a load that only adds rows, but rewrites a file for the type of a column, has these rows', async () => {
+  await using place = await localPlace()
+  await using table = await open(place, { key: ['id'] })
+  await table.merge([{ id: 1, v: 1 }], { types: { v: 'integer' } })
+  const receipt = await table.merge([{ id: 2, v: 2 ** 40 }], { schema: 'evolve' })
+  expect(receipt.rows).toMatchObject({ inserted: 1, updated: 0, rewritten: 1 })
+  expect(await feedOf(place, 1)).toEqual([{ id: 2n, v: 2n ** 40n, _change_type: 'insert' }])
+})
+
 test('files that cannot hold a key, by partition or statistics, are not looked at', async () => {
   await using place = await localPlace()
   await using table = await open(place, { key: ['dt', 'id'], partitionBy: ['dt'] })

@@ -295,7 +295,7 @@ describe('row by row', () => {
     const repeated = await failure(load(table, 2, '1 a', '1 b', '2 c'))
     expect(repeated).toMatchObject({ code: 'invalid', fix: expect.stringContaining('--on-duplicate last') })
     expect(repeated.message).toContain('{"id":1} 2 times')
-    expect((await failure(load(table, 2, { onDuplicate: 'last' }, '1 a', '1 b'))).message).toContain('order')
+    expect((await failure(load(table, 2, { onDuplicate: 'last' }, '1 a', '1 b'))).fix).toContain('--order-by')
     const receipt = await load(table, 2, { onDuplicate: 'last', orderBy: ['name'] }, '1 a', '1 c', '1 b')
     expect(receipt.rows).toMatchObject({ read: 3, inserted: 1, updated: 1, ignored: 2, unchanged: 0 })
     expect(await history(table)).toEqual(['1 a 1 2', '1 c 2 -'])

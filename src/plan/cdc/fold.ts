@@ -28,7 +28,7 @@ export function passedSql(ctx: PlanContext, hasFloor: boolean): string {
   const key = keyList(ctx)
   const floor = '(SELECT __lw_floor FROM lw_floor)'
   const place = '(SELECT __lw_floor_seq FROM lw_floor)'
-  const later = `CASE WHEN __lw_order > ${floor} THEN true WHEN __lw_order = ${floor} THEN false ELSE false END`
+  const later = `CASE WHEN __lw_order > ${floor} THEN true WHEN __lw_order = ${floor} THEN coalesce(__lw_seq > ${place}, false) ELSE false END`
   const upwards = `OVER (PARTITION BY ${key} ORDER BY __lw_order, __lw_seq ROWS UNBOUNDED PRECEDING)`
   return `WITH known AS (
       SELECT ${key}, __lw_order FROM lw_live WHERE NOT __lw_truncated UNION ALL SELECT ${key}, __lw_order FROM lw_deleted WHERE NOT __lw_expired

@@ -36,7 +36,11 @@ export function* momentOf(ctx: PlanContext, history: History, rows: Rows): Gener
   const firstMicros = at.kind === 'instant' ? at.micros : yield* firstTime(history, rows)
   const later = at.kind === 'instant' ? yield* instantsAfter(ctx, all, at.micros) : undefined
   if (later !== undefined && history.late === 'fail') throw lateSnapshot(firstMicros, later.newestMicros)
-  const relevant = all.filter((file) => mayMatter(ctx, file, firstMicros))
+  // Where nothing is later than T, only what is current holds then.
+  const onTime = at.kind === 'instant' && later === undefined
+  const relevant = all.filter(
+    (file) => mayBeCurrent(ctx, file) || (!onTime && mayHold(ctx, file, effective.to, '>', firstMicros)),
+  )
   const near = history.full ? { files: relevant, reads: everything } : yield* candidateFiles(ctx, relevant, rows.name)
   return {
     firstMicros,
@@ -83,11 +87,6 @@ function* instantsAfter(
   })
   if (typeof row?.newest !== 'bigint' || typeof row.next !== 'bigint') return undefined
   return { newestMicros: row.newest, nextMicros: row.next }
-}
-
-/** Whether the file may hold a version that is current, or ends after the instant. */
-function mayMatter(ctx: PlanContext, file: AddFile, micros: bigint): boolean {
-  return mayBeCurrent(ctx, file) || mayHold(ctx, file, effective.to, '>', micros)
 }
 
 function mayBeCurrent(ctx: PlanContext, file: AddFile): boolean {

@@ -6,8 +6,10 @@
  *   __lw_v1, __lw_v2   the same of a version of the table, and __lw_w1, __lw_w2
  *   __lw_from, __lw_to, __lw_current, __lw_file, __lw_row   of a version of the table
  */
+import type { AddFile } from '../../manifest/actions.js'
 import { quoteIdentifier } from '../../schema/quote.js'
 import type { Schema } from '../../schema/types.js'
+import type { Reads } from '../../stage/port.js'
 import { rowHashSql } from '../../stage/row-hash.js'
 import type { Answer, Ask, PlanContext } from '../port.js'
 import { effective, type History } from './history.js'
@@ -46,18 +48,28 @@ export function incomingSql(ctx: PlanContext, history: History, rows: string): s
   return `SELECT ${keyList(ctx)}, ${timeSql(history)} AS __lw_at, ${values} FROM ${rows}`
 }
 
-/** Versions of the table as they are compared, from the old rows read as `old`. */
+/** Versions of the table as they are compared, from what `versionReads` reads. */
 export function versionsSql(ctx: PlanContext, history: History, where: string): string {
   const [from, to, current] = [effective.from, effective.to, effective.current].map(quoteIdentifier)
+  const values = comparesHashes(ctx, history)
+    ? [`__lw_h1 AS __lw_v1, __lw_h2 AS __lw_v2`, ...halves([], false, 'w')].join(', ')
+    : valuesSql(history, 'v', 'w')
   return (
     `SELECT ${keyList(ctx)}, ${from} AS __lw_from, ${to} AS __lw_to, ${current} AS __lw_current, ` +
-    `${valuesSql(history, 'v', 'w')}, __lw_file, __lw_row FROM old WHERE ${where}`
+    `${values}, __lw_file, __lw_row FROM old WHERE ${where}`
   )
 }
 
-/** What `versionsSql` reads. */
-export function versionColumns(ctx: PlanContext, { tracked, untracked }: History): string[] {
-  return [...ctx.key, ...[...tracked, ...untracked].map(({ name }) => name), ...Object.values(effective)]
+export function versionReads(ctx: PlanContext, history: History, files: readonly AddFile[]): Reads {
+  const compared = [...history.tracked, ...history.untracked].map(({ name }) => name)
+  const columns = [...ctx.key, ...compared, ...Object.values(effective)]
+  return { alias: 'old', files, columns, ...(comparesHashes(ctx, history) ? { hashes: ctx.rowHash } : {}) }
+}
+
+/** Whether the hashes that are kept of rows are over just the columns that make a version. */
+function comparesHashes({ rowHash }: PlanContext, { tracked, exact }: History): boolean {
+  const hashed = rowHash.columns.map(({ name }) => name)
+  return !exact && tracked.length === hashed.length && tracked.every(({ name }) => hashed.includes(name))
 }
 
 /** Rows that a few-rows ask answers with. */

@@ -16,7 +16,7 @@ import type { Answer, Ask, PlanContext } from '../port.js'
 import { brokenHistorySql, refuseBrokenHistory } from './check.js'
 import { effective, type History } from './history.js'
 import type { Moment } from './moment.js'
-import { eitherKey, incomingSql, instant, keyList, rowsOf, sameKey, versionColumns, versionsSql } from './names.js'
+import { eitherKey, incomingSql, instant, keyList, rowsOf, sameKey, versionReads, versionsSql } from './names.js'
 import type { Rows } from './rows.js'
 
 export interface Touched {
@@ -36,7 +36,7 @@ export function* touchedKeys(
     ask: 'relation',
     name: 'lw_pairs',
     sql: pairsSql(ctx, history, moment, rows),
-    reads: [{ alias: 'old', files: moment.files, columns: versionColumns(ctx, history) }],
+    reads: [versionReads(ctx, history, moment.files)],
     kept: 'file',
   }
   const pairs = answer.ask === 'relation' ? answer.rows : 0
@@ -104,7 +104,7 @@ function* keepVersions(ctx: PlanContext, history: History, moment: Moment): Gene
     ask: 'relation',
     name,
     sql: `SELECT * FROM (${versions}) o SEMI JOIN lw_pairs p ON ${sameKey(ctx, 'o', 'p')}`,
-    reads: [{ alias: 'old', files: moment.files, columns: versionColumns(ctx, history) }],
+    reads: [versionReads(ctx, history, moment.files)],
     kept: 'file',
   }
 }

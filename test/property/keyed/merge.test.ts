@@ -29,7 +29,7 @@ function mergeOf(shape: Shape): fc.Arbitrary<LoadCase> {
   return fc
     .record({
       form: inputForm,
-      schema: weighted(100, fc.constant('evolve' as const)),
+      schema: weighted(60, fc.constant('evolve' as const)),
       exact: weighted(20, fc.constant(true)),
       deleteWhen: weighted(25, condition),
       whenMatched: weighted(25, condition),
@@ -54,15 +54,14 @@ function mergeOf(shape: Shape): fc.Arbitrary<LoadCase> {
           whenMatched: whenMatched && conditionText(whenMatched),
         })
         const options = given({ ...common, deleteWhen, whenMatched })
-        const scoped = (known: readonly unknown[]) => (known.length > 0 ? scope : undefined)
         return {
           text: callText('merge', rows, { ...settings, ...given({ scope: scope?.text }) }, form),
           stamps: 'row',
           model: (before, load) =>
-            merge(before, rows, { ...options, ...given({ scope: scoped(before.columns)?.holds }) }, load),
+            merge(before, rows, { ...options, ...given({ scope: scope?.holds }) }, load),
           run: (table, more, known) => {
             const { rows: input, types } = passed(rows, form, known)
-            return table.merge(input, { ...settings, ...given({ scope: scoped(known)?.text }), types, ...more })
+            return table.merge(input, { ...settings, ...given({ scope: scope?.text }), types, ...more })
           },
         }
       })

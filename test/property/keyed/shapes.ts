@@ -186,4 +186,5 @@ const partitionColumn: fc.Arbitrary<DomainColumn> = fc.constantFrom<DomainColumn
   { name: 'part', type: 'varchar', values: ['a/b', 'é', 'x=y', 'A', 'a', null] },
   { name: 'part', type: 'varchar', values: ['50%', ' ', '日本', null] },
   { name: 'part', type: 'date', values: ['2026-11-20', '2026-11-21', null] },
+  { name: 'part', type: 'bigint', values: [1n, -1n, 10n] },
 )

@@ -45,15 +45,14 @@ function syncOf(shape: Shape): fc.Arbitrary<LoadCase> {
           ? { ...input, rows: input.rows.filter((row, index) => index === 7 || scope.holds(row)) }
           : input
         const settings = { ...options, ...given({ exact }) }
-        const scoped = (known: readonly unknown[]) => (known.length > 0 ? scope : undefined)
         return {
           text: callText('sync', rows, { ...settings, ...given({ scope: scope?.text }) }, form),
           stamps: 'row',
           model: (before, load) =>
-            sync(before, rows, { ...options, ...given({ scope: scoped(before.columns)?.holds }) }, load),
+            sync(before, rows, { ...options, ...given({ scope: scope?.holds }) }, load),
           run: (table, common, known) => {
             const { rows: input, types } = passed(rows, form, known)
-            return table.sync(input, { ...settings, ...given({ scope: scoped(known)?.text }), types, ...common })
+            return table.sync(input, { ...settings, ...given({ scope: scope?.text }), types, ...common })
           },
         }
       })
