@@ -32,7 +32,7 @@ import { withWidening } from './plan/widen.js'
 import type { FileCache } from './read/fetch.js'
 import type { RowHashContext, RowHashFiles } from './read/row-hashes.js'
 import type { LoadMode, Receipt } from './receipt.js'
-import { agree, type Remembered } from './remembered.js'
+import { agree, changeFeedProperty, type Remembered } from './remembered.js'
 import type { Runtime } from './runtime.js'
 import { foldName, parseType, sameName } from './schema/names.js'
 import type { Schema } from './schema/types.js'
@@ -220,6 +220,7 @@ async function planOn(load: Load, base: Snapshot | undefined, input: Input): Pro
     fingerprint,
     spoolFolder: load.spoolFolder,
     replayable: input.replayable,
+    columnar: input.columnar ?? false,
     ...(shape.sample === undefined ? {} : { sample: shape.sample }),
     nextNumber: load.nextNumber,
     signal: load.signal,
@@ -276,7 +277,7 @@ function planContext(
     },
     ...(shape.scope ? { scope: shape.scope } : {}),
     rowHash: rowHashesOf(load, shape),
-    changeFeed: load.remembered.changeFeed,
+    changeFeed: shape.configuration[changeFeedProperty] === 'true',
     startedMs: load.startedMs,
     loadId: load.settings.loadId ?? load.txnId,
     settings: { ...load.settings, ...shape.settings },

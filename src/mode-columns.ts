@@ -106,7 +106,7 @@ function eventColumns(load: Load, base: Snapshot | undefined, input: Input): Mod
   if (kept) refuseOtherEvents(events, kept)
   refuseSpecial(events, remembered.key)
   const order: Field = { name: kept?.order ?? events.order, type: rows.orderType, nullable: true }
-  const { softDelete = kept?.softDelete } = events
+  const { softDelete } = events
   const mark: Field[] = softDelete === undefined ? [] : [markColumn(softDelete, base)]
   const extra = (name: string, type: LakeType) => ({ field: { name, type, nullable: true }, sql: name })
   return {
@@ -120,7 +120,11 @@ function eventColumns(load: Load, base: Snapshot | undefined, input: Input): Mod
     ],
     rows: rows.select,
     ...(rows.ignored === undefined ? {} : { ignored: rows.ignored }),
-    settings: { orderColumn: order.name, ...(softDelete === undefined ? {} : { softDelete }) },
+    settings: {
+      orderColumn: order.name,
+      ...(softDelete === undefined ? {} : { softDelete }),
+      ...(sameName(settings.opColumn ?? '', 'METADATA$ACTION') ? { deletesOfOldOrder: true } : {}),
+    },
     properties: {
       [eventProperties.order]: order.name,
       [eventProperties.orderKind]: kept?.orderKind ?? events.orderKind,

@@ -167,7 +167,8 @@ export function propertiesOf(remembered: Remembered, before: Metadata | undefine
       ? { 'lakewright.targetFileBytes': String(remembered.targetFileBytes) }
       : {}),
     ...(remembered.addLoadColumns ? { 'lakewright.loadColumns': 'true' } : {}),
-    ...(remembered.changeFeed ? { [changeFeedProperty]: 'true' } : {}),
+    // Of a table that is there the property is what it is, also where somebody has set it since.
+    ...(remembered.changeFeed && before === undefined ? { [changeFeedProperty]: 'true' } : {}),
   }
 }
 

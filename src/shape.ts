@@ -5,13 +5,21 @@
 import { LakeError } from './errors.js'
 import type { Load } from './load.js'
 import type { Metadata, Snapshot } from './manifest/actions.js'
-import { keyOf } from './manifest/create.js'
+import { keyOf, refuseChangeFeedColumns } from './manifest/create.js'
 import { tombstonesProperty } from './manifest/tombstones.js'
 import { type ModeColumns, modeColumns } from './mode-columns.js'
 import { type Predicate, parseScope, scopeFromObject } from './partition/scope.js'
 import { resolvePartitionBy } from './partition/spec.js'
 import type { PlanSettings } from './plan/port.js'
-import { eventProperties, historyProperty, keyedModes, loadColumnNames, propertiesOf, spelledAs } from './remembered.js'
+import {
+  changeFeedProperty,
+  eventProperties,
+  historyProperty,
+  keyedModes,
+  loadColumnNames,
+  propertiesOf,
+  spelledAs,
+} from './remembered.js'
 import { toSql } from './schema/duckdb.js'
 import { reconcile } from './schema/evolve.js'
 import { withFieldIds } from './schema/field-ids.js'
@@ -58,11 +66,16 @@ export function shapeLoad(load: Load, base: Snapshot | undefined, input: Input, 
   const partitionBy = resolvePartitionBy(load.remembered.partitionBy, schema)
   const key = spelledAs(schema, load.remembered.key, '--key')
   spelledAs(schema, load.remembered.sortBy, '--sort-by')
-  const configuration = {
+  const configuration: Record<string, string> = {
     ...propertiesOf({ ...load.remembered, key }, base && withoutEvents(base.metadata, load.mode, startsAnew)),
     ...(load.mode === 'scd2' ? { [historyProperty]: 'scd2' } : {}),
     ...mode.properties,
   }
+  if (configuration[changeFeedProperty] === 'true')
+    refuseChangeFeedColumns(
+      schema,
+      'Leave it out or --rename it; a new table can also do without the feed: --change-feed off.',
+    )
   const scope = load.settings.scope === undefined ? undefined : parseAnyScope(load.settings.scope, schema, partitionBy)
   return {
     schema,

@@ -7,6 +7,7 @@ import type { HeldSummary } from './held.js'
 import type { CommitSummary } from './maintain/history.js'
 import type { VerifyOptions, VerifyReport } from './maintain/verify.js'
 import type { DdlDialect, DdlOptions } from './publish/ddl.js'
+import { type ChangesOptions, type ChangesResult, changes } from './read/changes.js'
 import { FileCache } from './read/fetch.js'
 import { type QueryOptions, type QueryResult, query } from './read/query.js'
 import type { Reading } from './read/reading.js'
@@ -101,6 +102,11 @@ export class Table implements AsyncDisposable {
   /** SQL over the table, which is the view `t`, at its newest or a named version. */
   query(sql: string, options: QueryOptions = {}): QueryResult {
     return query(this.reading(), sql, options)
+  }
+
+  /** What commits did to the rows, in order; with `net` one change per key for all of them together. */
+  changes(options: ChangesOptions): ChangesResult {
+    return changes(this.reading(), options)
   }
 
   /** Columns, partitioning, key and totals. Reads the manifest only. */

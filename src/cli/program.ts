@@ -6,7 +6,9 @@ import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import { LakeError } from '../errors.js'
 import { addApprove } from './approve.js'
+import { addChanges } from './changes.js'
 import { addDdl } from './ddl.js'
+import { addDiff } from './diff.js'
 import { addDiscard } from './discard.js'
 import { failed, quitQuietly, usageError } from './exit.js'
 import { addHistory } from './history.js'
@@ -66,8 +68,10 @@ export function buildProgram(session: Session): Command {
   addDiscard(program, session)
   program.commandsGroup('Reading:')
   addQuery(program, session)
+  addChanges(program, session)
   addShow(program, session)
   addHistory(program, session)
+  addDiff(program, session)
   program.commandsGroup('Upkeep:')
   addSet(program, session)
   addVerify(program, session)
@@ -77,7 +81,7 @@ export function buildProgram(session: Session): Command {
   return program
 }
 
-const plannedVerbs = 'diff changes restore vacuum compact tag rejected report run'
+const plannedVerbs = 'restore vacuum compact tag rejected report run'
 
 const rootHelp = `
 A table is s3://bucket/prefix, file:///path or a path. Digits after a last @ name a version: orders@12.

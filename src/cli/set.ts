@@ -24,6 +24,7 @@ Settings:
   sort-by=customer_id          columns by which the rows of each file are sorted
   target-file-bytes=256MiB     size of the data files to aim for
   load-columns=true            add _loaded_at and _load_id to every load
+  change-feed=on               keep row-level changes, which Spark, Trino and deltalake read too
   checkpoint-interval=10       commits per checkpoint
   delta.<property>=<value>     table properties of Delta that lakewright honours
 An empty value forgets a setting: sort-by=

@@ -5,19 +5,22 @@
  *   sortBy                   customer_id,dt      columns by which the rows of each file are sorted
  *   loadColumns              true                add _loaded_at and _load_id to every load
  *   key                      id,line             columns that name a row
+ *   changeFeed               on                  keep row-level changes beside the data (delta.enableChangeDataFeed); asks for
+ *                                                writers that do so too, in the same commit
  *   checkpointInterval       10                  commits per checkpoint (delta.checkpointInterval)
  *   delta.…                  of those listed in `deltaSettings`, as Delta spells their values
  *
  * Names may be written in kebab-case, as flags are. An empty value forgets a setting, so that its default rules again.
  */
 import { isLakeError, LakeError } from '../errors.js'
-import type { Action, Metadata, Snapshot } from '../manifest/actions.js'
+import type { Action, Protocol, Snapshot } from '../manifest/actions.js'
 import { checkpointIfDue } from '../manifest/checkpoint.js'
 import { commit } from '../manifest/commit.js'
+import { withChangeFeed } from '../manifest/create.js'
 import { publish } from '../publish/publish.js'
 import { callOf, type Reading } from '../read/reading.js'
 import { snapshotAt } from '../read/snapshot.js'
-import { applySettings } from './table-settings.js'
+import { applySettings, changeFeedProperty } from './table-settings.js'
 
 /**
  * @returns the settings given, as they stand now, and the version that says so; nothing is committed where all stood so already
@@ -31,8 +34,8 @@ export async function set(
   for (let round = 0; round <= mostReplans; round++) {
     const { configuration, shown } = applySettings(base.metadata, settings)
     if (sameRecord(configuration, base.metadata.configuration)) return { version: base.version, settings: shown }
-    const metadata = { ...base.metadata, configuration }
-    const result = await commit(reading.store, attemptOf(reading, base, metadata, shown), commitOptions(reading))
+    const after = { ...base, metadata: { ...base.metadata, configuration }, protocol: protocolOf(base, configuration) }
+    const result = await commit(reading.store, attemptOf(reading, base, after, shown), commitOptions(reading))
     if (result.status === 'committed') {
       await derive(reading, result.snapshot)
       return { version: result.version, settings: shown }
@@ -52,7 +55,17 @@ export async function set(
 /** As loads do. */
 const mostReplans = 10
 
-function attemptOf(reading: Reading, base: Snapshot, metadata: Metadata, shown: Record<string, string>) {
+/** A feed that is turned off leaves the protocol as it is: the changes that are there are still read by it. */
+function protocolOf({ protocol }: Snapshot, configuration: Record<string, string>): Protocol {
+  return configuration[changeFeedProperty] === 'true' ? withChangeFeed(protocol) : protocol
+}
+
+function attemptOf(
+  reading: Reading,
+  base: Snapshot,
+  { metadata, protocol }: Pick<Snapshot, 'metadata' | 'protocol'>,
+  shown: Record<string, string>,
+) {
   const actions = (): Action[] => [
     {
       commitInfo: {
@@ -61,6 +74,7 @@ function attemptOf(reading: Reading, base: Snapshot, metadata: Metadata, shown: 
         lakewright: { mode: 'set' },
       },
     },
+    ...(protocol === base.protocol ? [] : [{ protocol }]),
     { metaData: metadata },
   ]
   return {

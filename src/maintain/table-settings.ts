@@ -1,7 +1,7 @@
 /** The settings that `set` takes: their names, what their values may be, and the table properties they become. Pure. */
 import { LakeError } from '../errors.js'
 import type { Metadata } from '../manifest/actions.js'
-import { keyProperty } from '../manifest/create.js'
+import { keyProperty, refuseChangeFeedColumns } from '../manifest/create.js'
 import { findColumn, foldName, isNested, nearMiss, sameName } from '../schema/names.js'
 import type { Field } from '../schema/types.js'
 
@@ -29,6 +29,8 @@ export function applySettings(
   return { configuration, shown }
 }
 
+export const changeFeedProperty = 'delta.enableChangeDataFeed'
+
 interface Setting {
   property: string
   /** @returns the property's value; @throws LakeError invalid */
@@ -50,6 +52,7 @@ const known: Record<string, Setting> = {
   sortBy: { property: 'lakewright.sortBy', parse: columnList },
   loadColumns: { property: 'lakewright.loadColumns', parse: flag },
   key: { property: keyProperty, parse: keyColumns },
+  changeFeed: { property: changeFeedProperty, parse: changeFeed },
   checkpointInterval: { property: 'delta.checkpointInterval', parse: count },
   ...Object.fromEntries(Object.entries(deltaSettings).map(([property, parse]) => [property, { property, parse }])),
 }
@@ -59,13 +62,12 @@ function settingName(given: string): string {
   const camel = given.trim().replace(/^lakewright\./, '')
   const plain = camel.startsWith('delta.') ? camel : camel.replace(/-([a-z])/g, (_, letter) => letter.toUpperCase())
   if (foldName(plain) === 'addloadcolumns') return 'loadColumns'
+  if (foldName(plain) === 'delta.enablechangedatafeed') return 'changeFeed'
   return Object.keys(known).find((name) => sameName(name, plain)) ?? plain
 }
 
 function unknownSetting(given: string, name: string): never {
   const folded = foldName(name)
-  if (folded === 'changefeed' || folded === 'delta.enablechangedatafeed')
-    throw new LakeError('unsupported', 'the change feed cannot be turned on or off yet', { setting: given })
   if (folded === 'partitionby')
     throw new LakeError('invalid', 'the partitioning of a table cannot be set: its files lie by it', {
       fix: 'Write the table anew with `overwrite --schema replace --partition-by …`.',
@@ -91,6 +93,12 @@ function names(): string {
 function flag(text: string, name: string): string {
   const value = { true: 'true', on: 'true', false: 'false', off: 'false' }[text.toLowerCase()]
   return value ?? refuse(name, text, '`true` or `false`')
+}
+
+function changeFeed(text: string, name: string, { schema }: Metadata): string {
+  const value = { on: 'true', true: 'true', off: 'false', false: 'false' }[text.toLowerCase()]
+  if (value === 'true') refuseChangeFeedColumns(schema, 'Rename the column first.')
+  return value ?? refuse(name, text, '`on` or `off`')
 }
 
 function count(text: string, name: string): string {

@@ -15,7 +15,7 @@
  * The same table: same columns, partitioning and key; what it asks of writers is checked anew by `commit.ts`. For cdc also the same
  * state of deleted keys, by which late events are judged. A load that changes the table itself replans on any `metaData`, except that
  * of two creators of the same table the second one is rebased. A commit that wrote a progress name that mine reads or writes: replan,
- * whatever the mode.
+ * whatever the mode. One that turned the change feed on or off: replan, for the modes that write it.
  */
 
 import { matchesPartition, type Predicate } from '../partition/scope.js'
@@ -168,13 +168,23 @@ function judgeTable(mine: Footprint, change: Change): Judgement {
     return loss('replan', change, 'it changed the table itself, as this load does')
   if (change.metadata !== undefined && mine.mode === 'cdc' && !sameTombstones(mine.metadata, change.metadata))
     return loss('replan', change, 'it deleted keys, or brought deleted ones back')
-  if (change.metadata === undefined || sameTable(mine.metadata, change.metadata)) return rebase
+  if (change.metadata === undefined) return rebase
+  if (rowModes.has(mine.mode) && hasChangeFeed(mine.metadata) !== hasChangeFeed(change.metadata))
+    return loss('replan', change, 'it turned the change feed of the table on or off')
+  if (sameTable(mine.metadata, change.metadata)) return rebase
   const strict = mine.mode === 'replace' || mine.mode === 'overwrite'
   return loss(
     strict && !sameCreation ? 'conflict' : 'replan',
     change,
     "it changed the table's columns, partitioning or key",
   )
+}
+
+/** Modes that write the feed where there is one. */
+const rowModes: ReadonlySet<FootprintMode> = new Set(['merge', 'sync', 'scd2', 'cdc', 'delete'])
+
+function hasChangeFeed({ configuration }: Metadata): boolean {
+  return configuration['delta.enableChangeDataFeed'] === 'true'
 }
 
 function judgeFiles(mine: Footprint, change: Change): Judgement {

@@ -9,6 +9,7 @@
  */
 import { LakeError } from '../errors.js'
 import type { Runtime } from '../runtime.js'
+import { sameName } from '../schema/names.js'
 import type { Schema } from '../schema/types.js'
 import type { Action, Metadata, Protocol } from './actions.js'
 
@@ -37,6 +38,30 @@ export function plainProtocol(changeFeed = false): Protocol {
   return changeFeed
     ? { minReaderVersion: 1, minWriterVersion: 7, writerFeatures: ['appendOnly', 'invariants', 'changeDataFeed'] }
     : { minReaderVersion: 1, minWriterVersion: 2 }
+}
+
+/** The protocol of a table whose change feed is turned on: what it asks of writers already, and that they keep the feed. */
+export function withChangeFeed(protocol: Protocol): Protocol {
+  const { minWriterVersion: version, writerFeatures = [] } = protocol
+  // Writers of version 4 to 6 know change feeds without being told.
+  if (version >= 4 && version < 7) return protocol
+  if (version >= 7 && writerFeatures.includes('changeDataFeed')) return protocol
+  const before =
+    version >= 7 ? writerFeatures : ['appendOnly', 'invariants', ...(version === 3 ? ['checkConstraints'] : [])]
+  return { ...protocol, minWriterVersion: 7, writerFeatures: [...before, 'changeDataFeed'] }
+}
+
+/** Columns that a table with a change feed cannot have: the feed's rows have them beside the table's own. */
+export const changeFeedColumns = ['_change_type', '_commit_version', '_commit_timestamp', '_changed_columns']
+
+/** @throws LakeError invalid */
+export function refuseChangeFeedColumns(schema: Schema, fix: string): void {
+  const own = schema.find(({ name }) => changeFeedColumns.some((reserved) => sameName(reserved, name)))
+  if (own === undefined) return
+  throw new LakeError('invalid', 'a table with a change feed cannot have a column of this name, which the feed has', {
+    column: own.name,
+    fix,
+  })
 }
 
 /** The table's key; empty where it has none. */

@@ -100,23 +100,53 @@ function testsOf(ctx: PlanContext, files: readonly AddFile[]): Test[] {
   return tests.filter(({ files: tested }) => tested.size > 0)
 }
 
-/** The files that passed, test by test. */
+/** The files that passed, test by test. Some of many keys settle most files, so that only the rest asks for a sort of all. */
 function* passedTests(ctx: PlanContext, tests: Test[], keys: string): Generator<Ask, Set<AddFile>[], Answer> {
   if (tests.length === 0) return []
-  const selects = tests.map((test, t) => `SELECT ${t} AS t, n FROM (${testSql(ctx, test, keys)})`)
-  const answer = yield { ask: 'rows', sql: selects.join(' UNION ALL '), reads: [] }
-  const passed = tests.map(() => new Set<AddFile>())
-  const listed = tests.map(({ files }) => [...files.keys()])
-  for (const { t, n } of answer.ask === 'rows' ? answer.rows : []) {
-    const file = listed[Number(t)]?.[Number(n)]
-    if (file) passed[Number(t)]?.add(file)
-  }
-  return passed
+  const columns = ctx.key.map(quoteIdentifier).join(', ')
+  const some = `(SELECT ${columns} FROM ${quoteIdentifier(keys)} LIMIT ${firstKeys})`
+  const first = yield* answersTo(ctx, tests, some, `SELECT -1 AS t, count(*) AS n FROM ${quoteIdentifier(keys)}`)
+  const passed = filesNamed(tests, first)
+  const rest = tests.map((test, t) => {
+    const open = [...test.files].filter(([file]) => !passed[t]?.has(file))
+    return { field: test.field, files: new Map(open) }
+  })
+  const isSettled = rest.every(({ files }) => files.size === 0)
+  if (isSettled || first.some(({ t, n }) => t === -1 && Number(n) <= firstKeys)) return passed
+  const second = filesNamed(rest, yield* answersTo(ctx, rest, quoteIdentifier(keys)))
+  return passed.map((files, t) => new Set([...files, ...(second[t] ?? [])]))
 }
 
+const firstKeys = 20_000
+
+/** Rows of `t`, the test, and `n`, the file that passed it. */
+function* answersTo(
+  ctx: PlanContext,
+  tests: Test[],
+  keys: string,
+  ...more: string[]
+): Generator<Ask, Record<string, unknown>[], Answer> {
+  const selects = tests.flatMap((test, t) =>
+    test.files.size === 0 ? [] : `SELECT ${t} AS t, n FROM (${testSql(ctx, test, keys)})`,
+  )
+  const answer = yield { ask: 'rows', sql: [...selects, ...more].join(' UNION ALL '), reads: [] }
+  return answer.ask === 'rows' ? answer.rows : []
+}
+
+function filesNamed(tests: Test[], rows: Record<string, unknown>[]): Set<AddFile>[] {
+  const named = tests.map(() => new Set<AddFile>())
+  const listed = tests.map(({ files }) => [...files.keys()])
+  for (const { t, n } of rows) {
+    const file = listed[Number(t)]?.[Number(n)]
+    if (file) named[Number(t)]?.add(file)
+  }
+  return named
+}
+
+/** @param keys a relation, quoted, or a SELECT in parentheses */
 function testSql(ctx: PlanContext, { field, files }: Test, keys: string): string {
   const partitionFields = keyPartitionColumns(ctx)
-  const from = `${quoteIdentifier(keys)} k`
+  const from = `${keys} k`
   const same = partitionFields.map(({ name }, i) => `f.p${i} = k.${quoteIdentifier(name)}`)
   const listed = listSql(partitionFields, files)
   if (field === undefined) return `SELECT f.n FROM (${listed}) f SEMI JOIN ${from} ON ${same.join(' AND ')}`

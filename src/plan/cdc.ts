@@ -26,12 +26,13 @@ import { type Batch, keepBatch } from './cdc/batch.js'
 import { addedSql, columnsOf, decidedSql, oldColumns, passedSql } from './cdc/fold.js'
 import { keyList, markField, orderField } from './cdc/names.js'
 import { readState, type State, writeState } from './cdc/state.js'
-import { refuseRepeatedKeys, repeatedKeysSql } from './keys.js'
+import { assertKeyTypes, refuseRepeatedKeys, repeatedKeysSql } from './keys.js'
 import { stagedRows } from './partitions.js'
 import type { Answer, Ask, Plan, PlanContext, ReadSet, RowCounts } from './port.js'
 import { rewrite } from './rewrite.js'
 
 export const cdc: Plan = function* (ctx) {
+  assertKeyTypes(ctx.schema, ctx.key)
   const batch = yield* keepBatch(ctx)
   const state = yield* readState(ctx)
   const reads = yield* findRows(ctx, batch, state)

@@ -6,8 +6,9 @@
  *     relation  lw_rows      the input once                             SELECT * FROM lw_input
  *     rows      keys that are null or repeated                          refused, or resolved (`onDuplicate`)
  *     rows      files that can hold one of the keys                     partitions, statistics
- *     relation  lw_matched   where the keys lie                         key columns of these files JOIN lw_rows
- *     relation  lw_decided   what becomes of each matched row           the compared columns of the files that have one
+ *     relation  lw_matched   which of these do, for few keys            key columns of these files JOIN lw_rows
+ *     relation  lw_decided   where the keys lie, and what becomes of    key and compared columns of the files that have one
+ *                            the old row
  *     relation  lw_added     updated and new rows                       what updated rows keep, of the files that have one
  *     relation  lw_removed   where updated and deleted rows lie
  *     stage     the rewritten files, and the changes for the feed       rewrite.ts
@@ -35,19 +36,20 @@ export const merge: Plan = function* (ctx) {
   const read = yield* keepRows(ctx)
   const input = yield* uniqueRows(ctx, rowsName, read, [...ctx.input.extras])
   yield* refuseOutsideScope(ctx, input)
-  const matches = yield* findMatches(ctx, input)
-  const counts = yield* decide(ctx, rules, input, matches)
-  const rewritten = yield* applyChanges(ctx, rules, input, matches, counts)
+  const files = [...(ctx.base?.files.values() ?? [])]
+  const candidates = yield* candidateFiles(ctx, files, input.name)
+  const decided = yield* decide(ctx, rules, input, candidates.files)
+  yield* findLeft(ctx, input, files, decided)
+  const inserted = yield* countInserted(ctx, rules, input, decided)
+  const rewritten = yield* applyChanges(ctx, rules, input, decided, inserted)
+  const { u: updated, d, '=': unchanged, left } = decided
   const rows: RowCounts = {
     read,
     written: stagedRows(rewritten.add),
-    inserted: counts.i,
-    updated: counts.u,
-    deleted: counts.d + counts.left,
-    unchanged: counts['='],
-    ignored: read - counts.i - counts.u - counts.d - counts['='],
+    ...{ inserted, updated, deleted: d + left, unchanged },
+    ignored: read - inserted - updated - d - unchanged,
   }
-  return { ...rewritten, rows, reads: readSet(ctx, matches.reads), dataChange: true }
+  return { ...rewritten, rows, reads: readSet(ctx, candidates.reads), dataChange: true }
 }
 
 const rowsName = 'lw_rows'
@@ -129,43 +131,81 @@ function* refuseOutsideScope({ scope, key }: PlanContext, input: UniqueRows): Ge
   })
 }
 
-interface Matches {
-  /** Files that hold a matched row. */
-  files: AddFile[]
-  rows: number
-  /** Rows of the table whose key the input does not have, where these are to be deleted. */
+/** What became of the rows that the table has. */
+interface Decided {
+  /** Rows that the input has too, by `__lw_change`. */
+  u: number
+  d: number
+  x: number
+  '=': number
+  matched: number
+  /** Files that hold a row which goes. */
+  holders: AddFile[]
+  /** Rows that only the table has, where these are to be deleted. */
   left: number
-  leftFiles: AddFile[]
-  reads: ReadSet
 }
 
-/** `lw_matched`: keys of the input that the table has, and where. `lw_left`: rows that only the table has. */
-function* findMatches(ctx: PlanContext, input: UniqueRows): Generator<Ask, Matches, Answer> {
-  const { base, key, scope, schema, settings } = ctx
-  const all = [...(base?.files.values() ?? [])]
-  const { files: candidates, reads } = yield* candidateFiles(ctx, all, input.name)
-  const matches: Matches = { files: [], rows: 0, left: 0, leftFiles: [], reads }
-  const keys = columnList(key, 'o')
-  if (candidates.length > 0) {
-    const sql = `SELECT ${keys}, o.__lw_file, o.__lw_row FROM lw_old o SEMI JOIN ${input.name} i ON ${sameKey(key, 'o', 'i')}`
-    const old = { alias: 'lw_old', files: candidates, columns: key }
-    matches.rows = yield* relation({ name: matchedName, sql, reads: [old], kept: 'file' })
-    matches.files = yield* filesIn(candidates, matchedName)
-    yield* refuseRepeatedInTable(ctx)
-    refuseMatchesOutside(ctx, matches.files)
+/** `lw_decided`: the keys that the input and the table both have, where the old rows lie, and what becomes of them. */
+function* decide(
+  ctx: PlanContext,
+  { deleteWhen, whenMatched, updated, deciding }: Rules,
+  input: UniqueRows,
+  candidates: AddFile[],
+): Generator<Ask, Decided, Answer> {
+  const decided: Decided = { u: 0, d: 0, x: 0, '=': 0, matched: 0, holders: [], left: 0 }
+  const isSparse = input.rows < candidates.length * denseRowsPerFile
+  const files = isSparse ? yield* filesWithMatch(ctx, input, candidates) : candidates
+  if (files.length === 0) return decided
+  const differ = updated.map(quoteIdentifier).map((name) => `incoming.${name} IS DISTINCT FROM "current".${name}`)
+  const change = [
+    ...(deleteWhen ? [`WHEN ${conditionSql(deleteWhen)} THEN 'd'`] : []),
+    ...(whenMatched ? [`WHEN NOT ${conditionSql(whenMatched)} THEN 'x'`] : []),
+    ...(differ.length > 0 ? [`WHEN ${differ.join(' OR ')} THEN 'u'`] : []),
+    `WHEN true THEN '='`,
+  ]
+  const matches = isSparse
+    ? `${matchedName} m JOIN lw_old AS "current" ON ${samePlace('m', '"current"')} JOIN ${input.name} AS incoming ON ${sameKey(ctx.key, 'm', 'incoming')}`
+    : `lw_old AS "current" JOIN ${input.name} AS incoming ON ${sameKey(ctx.key, '"current"', 'incoming')}`
+  const sql = `SELECT ${columnList(ctx.key, 'incoming')}, "current".__lw_file, "current".__lw_row, CASE ${change.join(' ')} END AS __lw_change FROM ${matches}`
+  const columns = isSparse ? deciding : [...ctx.key, ...deciding]
+  const old = { alias: 'lw_old', files, columns }
+  decided.matched = yield* relation({ name: decidedName, sql, reads: [old], kept: 'file' })
+  const groups = yield* changesByFile()
+  for (const { __lw_change: name, n } of groups) decided[name as 'u' | 'd' | 'x' | '='] += Number(n)
+  yield* refuseRepeatedInTable(ctx)
+  const holding = (names: string[]) => {
+    const keys = new Set(groups.filter((row) => names.includes(String(row.__lw_change))).map((row) => row.__lw_file))
+    return files.filter(({ key }) => keys.has(key))
   }
-  if (settings.whenNotMatchedBySource !== 'delete') return matches
-  const synced = scope === undefined ? all : all.filter((file) => matchesPartition(scope, file.partitionValues, schema))
-  if (synced.length === 0) return matches
-  const sql = `SELECT o.__lw_file, o.__lw_row FROM lw_old o ANTI JOIN ${input.name} i ON ${sameKey(key, 'o', 'i')}`
-  const old = { alias: 'lw_old', files: synced, columns: key }
-  matches.left = yield* relation({ name: leftName, sql, reads: [old], kept: 'file' })
-  matches.leftFiles = yield* filesIn(synced, leftName)
-  return matches
+  refuseMatchesOutside(ctx, holding(['u', 'd', 'x', '=']))
+  decided.holders = holding(['u', 'd'])
+  return decided
+}
+
+/** With so many rows of the input for each file, nearly every file has a match: to find out which would cost a scan. */
+const denseRowsPerFile = 16
+
+/** `lw_matched`: where the keys lie, so that further columns need be read of few files only. */
+function* filesWithMatch(
+  { key }: PlanContext,
+  input: UniqueRows,
+  candidates: AddFile[],
+): Generator<Ask, AddFile[], Answer> {
+  if (candidates.length === 0) return []
+  const sql = `SELECT ${columnList(key, 'o')}, o.__lw_file, o.__lw_row FROM lw_old o SEMI JOIN ${input.name} i ON ${sameKey(key, 'o', 'i')}`
+  const old = { alias: 'lw_old', files: candidates, columns: key }
+  const rows = yield* relation({ name: matchedName, sql, reads: [old], kept: 'file' })
+  return rows === 0 ? [] : yield* filesIn(candidates, matchedName)
+}
+
+function* changesByFile(): Generator<Ask, Record<string, unknown>[], Answer> {
+  const sql = `SELECT __lw_file, __lw_change, count(*) AS n FROM ${decidedName} GROUP BY ALL`
+  const answer = yield { ask: 'rows', sql, reads: [] }
+  return answer.ask === 'rows' ? answer.rows : []
 }
 
 function* refuseRepeatedInTable({ key }: PlanContext): Generator<Ask, void, Answer> {
-  const answer = yield { ask: 'rows', sql: repeatedKeysSql(matchedName, key), reads: [] }
+  const answer = yield { ask: 'rows', sql: repeatedKeysSql(decidedName, key), reads: [] }
   refuseRepeatedKeys(answer.ask === 'rows' ? answer.rows : [], {
     of: 'the table',
     key,
@@ -190,49 +230,33 @@ function refuseMatchesOutside({ scope, schema, key }: PlanContext, files: readon
   })
 }
 
-/** Rows by what becomes of them; `left` are those that only the table has. */
-interface Counts {
-  u: number
-  d: number
-  x: number
-  '=': number
-  i: number
-  left: number
-}
-
-/** `lw_decided`: what becomes of each row that the input and the table have. */
-function* decide(ctx: PlanContext, rules: Rules, input: UniqueRows, matches: Matches): Generator<Ask, Counts, Answer> {
-  const { deleteWhen, whenMatched, updated, deciding } = rules
-  const counts: Counts = { u: 0, d: 0, x: 0, '=': 0, i: 0, left: matches.left }
-  if (matches.rows > 0) {
-    const differ = updated.map(quoteIdentifier).map((name) => `incoming.${name} IS DISTINCT FROM "current".${name}`)
-    const change = [
-      ...(deleteWhen ? [`WHEN ${conditionSql(deleteWhen)} THEN 'd'`] : []),
-      ...(whenMatched ? [`WHEN NOT ${conditionSql(whenMatched)} THEN 'x'`] : []),
-      ...(differ.length > 0 ? [`WHEN ${differ.join(' OR ')} THEN 'u'`] : []),
-      `WHEN true THEN '='`,
-    ]
-    const sql = `SELECT ${columnList(ctx.key, 'm')}, m.__lw_file, m.__lw_row, CASE ${change.join(' ')} END AS __lw_change
-      FROM ${matchedName} m JOIN lw_old AS "current" ON ${samePlace('m', '"current"')} JOIN ${input.name} AS incoming ON ${sameKey(ctx.key, 'm', 'incoming')}`
-    const old = { alias: 'lw_old', files: matches.files, columns: deciding }
-    yield* relation({ name: decidedName, sql, reads: [old], kept: 'file' })
-    const groups = `SELECT __lw_change, count(*) AS n FROM ${decidedName} GROUP BY __lw_change`
-    const answer = yield { ask: 'rows', sql: groups, reads: [] }
-    for (const { __lw_change: change, n } of answer.ask === 'rows' ? answer.rows : [])
-      counts[change as keyof Counts] = Number(n)
-  }
-  counts.i = yield* countInserted(ctx, rules, input, matches)
-  return counts
+/** `lw_left`: rows of the table, or of the scope, that the input does not have, where these are to be deleted. */
+function* findLeft(
+  ctx: PlanContext,
+  input: UniqueRows,
+  files: AddFile[],
+  decided: Decided,
+): Generator<Ask, void, Answer> {
+  const { key, scope, schema, settings } = ctx
+  if (settings.whenNotMatchedBySource !== 'delete') return
+  const synced = scope ? files.filter((file) => matchesPartition(scope, file.partitionValues, schema)) : files
+  if (synced.length === 0) return
+  const sql = `SELECT o.__lw_file, o.__lw_row FROM lw_old o ANTI JOIN ${input.name} i ON ${sameKey(key, 'o', 'i')}`
+  const old = { alias: 'lw_old', files: synced, columns: key }
+  decided.left = yield* relation({ name: leftName, sql, reads: [old], kept: 'file' })
+  if (decided.left === 0) return
+  const holders = yield* filesIn(synced, leftName)
+  decided.holders = [...new Set([...decided.holders, ...holders])]
 }
 
 function* countInserted(
   ctx: PlanContext,
   { deleteWhen }: Rules,
   input: UniqueRows,
-  matches: Matches,
+  decided: Decided,
 ): Generator<Ask, number, Answer> {
-  if (deleteWhen === undefined) return input.rows - matches.rows
-  const sql = `SELECT count(*) AS n FROM ${unmatched(ctx, deleteWhen, input, matches)}`
+  if (deleteWhen === undefined) return input.rows - decided.matched
+  const sql = `SELECT count(*) AS n FROM ${unmatched(ctx, deleteWhen, input, decided)}`
   const answer = yield { ask: 'rows', sql, reads: [] }
   return answer.ask === 'rows' ? Number(answer.rows[0]?.n ?? 0) : 0
 }
@@ -242,9 +266,9 @@ function unmatched(
   { key }: PlanContext,
   deleteWhen: Predicate | undefined,
   input: UniqueRows,
-  matches: Matches,
+  { matched }: Decided,
 ): string {
-  const known = matches.rows > 0 ? ` ANTI JOIN ${matchedName} m ON ${sameKey(key, 'm', 'incoming')}` : ''
+  const known = matched > 0 ? ` ANTI JOIN ${decidedName} m ON ${sameKey(key, 'm', 'incoming')}` : ''
   const gone = deleteWhen ? ` WHERE NOT ${conditionSql(deleteWhen, { withoutCurrent: true })}` : ''
   return `${input.name} AS incoming${known}${gone}`
 }
@@ -253,32 +277,31 @@ function* applyChanges(
   ctx: PlanContext,
   rules: Rules,
   input: UniqueRows,
-  matches: Matches,
-  counts: Counts,
+  decided: Decided,
+  inserted: number,
 ): Generator<Ask, Rewritten, Answer> {
-  const addedRows = counts.i + counts.u
-  const removedRows = counts.u + counts.d + counts.left
+  const addedRows = inserted + decided.u
+  const removedRows = decided.u + decided.d + decided.left
   if (addedRows + removedRows === 0) return { supersede: [], add: [], partitions: outcome(ctx, [], []) }
-  const holders = removedRows > 0 ? yield* findRemoved(matches, counts) : []
+  if (removedRows > 0) yield* makeRemoved(decided)
   const isAllNew = removedRows === 0 && addedRows === input.rows
-  if (addedRows > 0 && !isAllNew) yield* makeAdded(ctx, rules, input, matches, counts, holders)
+  if (addedRows > 0 && !isAllNew) yield* makeAdded(ctx, rules, input, decided, inserted)
+  const added = isAllNew ? input.name : addedName
   return yield* rewrite(ctx, {
     ...(removedRows > 0 ? { removed: removedName } : {}),
-    ...{ added: isAllNew ? input.name : addedName, addedRows },
-    changes: changesSql(ctx, isAllNew ? input.name : addedName, holders, addedRows),
+    ...{ added, addedRows, changes: changesSql(ctx, added, decided.holders, addedRows) },
   })
 }
 
-/** `lw_removed`: where the old rows lie that go, and why. @returns the files that hold them */
-function* findRemoved(matches: Matches, counts: Counts): Generator<Ask, AddFile[], Answer> {
+/** `lw_removed`: where the old rows lie that go, and why. */
+function* makeRemoved(decided: Decided): Generator<Ask, void, Answer> {
   const parts = [
-    ...(counts.u + counts.d > 0
+    ...(decided.u + decided.d > 0
       ? [`SELECT __lw_file, __lw_row, __lw_change FROM ${decidedName} WHERE __lw_change IN ('u', 'd')`]
       : []),
-    ...(counts.left > 0 ? [`SELECT __lw_file, __lw_row, 'd' AS __lw_change FROM ${leftName}`] : []),
+    ...(decided.left > 0 ? [`SELECT __lw_file, __lw_row, 'd' AS __lw_change FROM ${leftName}`] : []),
   ]
   yield* relation({ name: removedName, sql: parts.join(' UNION ALL '), reads: [], kept: 'file' })
-  return yield* filesIn([...new Set([...matches.files, ...matches.leftFiles])], removedName)
 }
 
 /** `lw_added`: the rows that come, as the table will have them, and `__lw_change`. */
@@ -286,25 +309,23 @@ function* makeAdded(
   ctx: PlanContext,
   { deleteWhen, kept }: Rules,
   input: UniqueRows,
-  matches: Matches,
-  counts: Counts,
-  holders: AddFile[],
+  decided: Decided,
+  inserted: number,
 ): Generator<Ask, void, Answer> {
   const { schema, key } = ctx
   const select = (keptFrom: string) =>
     schema.map(({ name }) => `${kept.includes(name) ? keptFrom : 'incoming'}.${quoteIdentifier(name)}`).join(', ')
-  const keepsNothing = kept.length === 0
-  const decided = `${decidedName} m JOIN ${input.name} AS incoming ON ${sameKey(key, 'm', 'incoming')}`
-  const before = keepsNothing ? '' : ` JOIN lw_before AS "current" ON ${samePlace('m', '"current"')}`
+  const matches = `${decidedName} m JOIN ${input.name} AS incoming ON ${sameKey(key, 'm', 'incoming')}`
+  const before = kept.length === 0 ? '' : ` JOIN lw_before AS "current" ON ${samePlace('m', '"current"')}`
   const parts = [
-    ...(counts.u > 0
-      ? [`SELECT ${select('"current"')}, 'u' AS __lw_change FROM ${decided}${before} WHERE m.__lw_change = 'u'`]
+    ...(decided.u > 0
+      ? [`SELECT ${select('"current"')}, 'u' AS __lw_change FROM ${matches}${before} WHERE m.__lw_change = 'u'`]
       : []),
-    ...(counts.i > 0
-      ? [`SELECT ${select('incoming')}, 'i' AS __lw_change FROM ${unmatched(ctx, deleteWhen, input, matches)}`]
+    ...(inserted > 0
+      ? [`SELECT ${select('incoming')}, 'i' AS __lw_change FROM ${unmatched(ctx, deleteWhen, input, decided)}`]
       : []),
   ]
-  const reads = counts.u > 0 && !keepsNothing ? [{ alias: 'lw_before', files: holders, columns: kept }] : []
+  const reads = decided.u > 0 && kept.length > 0 ? [{ alias: 'lw_before', files: decided.holders, columns: kept }] : []
   yield* relation({ name: addedName, sql: parts.join(' UNION ALL '), reads, kept: 'file' })
 }
 
@@ -317,17 +338,14 @@ function changesSql(
 ): NonNullable<RowChanges['changes']> {
   const names = ctx.schema.map(({ name }) => name)
   const columns = names.map(quoteIdentifier).join(', ')
+  const cause = added === addedName ? `CASE __lw_change WHEN 'i' THEN 'insert' ELSE 'update_postimage' END` : `'insert'`
   const parts = [
     ...(holders.length > 0
       ? [
           `SELECT ${columns}, CASE __lw_change WHEN 'd' THEN 'delete' ELSE 'update_preimage' END AS _change_type FROM lw_before JOIN ${removedName} USING (__lw_file, __lw_row)`,
         ]
       : []),
-    ...(addedRows > 0
-      ? [
-          `SELECT ${columns}, ${added === addedName ? `CASE __lw_change WHEN 'i' THEN 'insert' ELSE 'update_postimage' END` : `'insert'`} AS _change_type FROM ${added}`,
-        ]
-      : []),
+    ...(addedRows > 0 ? [`SELECT ${columns}, ${cause} AS _change_type FROM ${added}`] : []),
   ]
   return {
     sql: parts.join(' UNION ALL '),

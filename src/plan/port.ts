@@ -70,7 +70,10 @@ export type PlanSettings = Pick<
   | 'orderColumn'
   | 'softDelete'
   | 'tombstoneRetention'
->
+> & {
+  /** `cdc`: a delete carries the order of the row that it deletes (Snowflake's streams), and is later than it all the same. */
+  deletesOfOldOrder?: boolean
+}
 
 export interface Verdict {
   /** Old files that the new version no longer has. */

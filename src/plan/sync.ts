@@ -84,7 +84,7 @@ const hashFields: Schema = Object.values(hashColumns).map((name) => ({
 function* keepRows(ctx: PlanContext): Generator<Ask, { name: string; read: number }, Answer> {
   const columns = ctx.schema.map(({ name }) => quoteIdentifier(name)).join(', ')
   const sql = `SELECT ${columns}, ${rowHashColumns(ctx.rowHash.columns)} FROM ${ctx.input.name}`
-  const answer = yield { ask: 'relation', name: rowsName, sql, kept: 'file' }
+  const answer = yield { ask: 'relation', name: rowsName, sql, kept: 'file', input: true }
   return { name: rowsName, read: answer.ask === 'relation' ? answer.rows : 0 }
 }
 

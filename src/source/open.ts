@@ -106,12 +106,14 @@ class OpenedInput implements Input {
   supplied: string[] = []
   sample?: string
   readonly replayable: boolean
+  readonly columnar: boolean
 
   constructor(
     private readonly composition: Composition,
     private readonly opening: Opening,
   ) {
     this.replayable = composition.parts.every((part) => part.replayable)
+    this.columnar = composition.parts.every((part) => part.columnar === true) && !opening.ctx.absent
   }
 
   get events(): InputEvents | undefined {

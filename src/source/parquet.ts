@@ -40,13 +40,15 @@ async function parquetPart(files: LocalFile[], options: SourceOptions, engine: E
     described.map(({ name }) => name),
     { file: first.name },
   )
-  return filePart({
+  const part = filePart({
     files,
     columns: described.map(({ name, sqlType }) => column(name, sqlType)),
     reader: readParquetSql,
     rename: options.rename ?? {},
     explain: async (message) => explain(message, files),
   })
+  part.columnar = true
+  return part
 }
 
 function column(name: string, sqlType: string): PartColumn {

@@ -23,6 +23,8 @@ export interface Part {
   events?: PartEvents
   /** Whether the scan can be run again with the same rows. */
   replayable: boolean
+  /** Whether single columns are read without the others, typed: then reading twice costs less than keeping a copy. */
+  columnar?: boolean
   /** First file, or what else to call the rows in a message. */
   label: string
   /** Names that the part's own settings change, new by old. */

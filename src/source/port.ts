@@ -27,6 +27,8 @@ export interface Input {
   readonly typedBy: Record<string, 'declared' | 'table' | 'inferred' | 'typed'>
   /** Whether `select` can be run again with the same rows. */
   readonly replayable: boolean
+  /** Whether `select` reads only the columns that are asked of it, so that a copy of the rows would save nothing. */
+  readonly columnar?: boolean
   /**
    * After an engine error: true if the proposal of types was widened, `schema` and `select` have changed and the caller
    * should run again; otherwise it throws the LakeError (`invalid`, naming file, row, column and the fix) that the

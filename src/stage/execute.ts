@@ -15,6 +15,8 @@ import type { Answer, Ask, Reads, RowHashes, StagedFile, StagedKind } from './po
 import { type StagingContext, stageRows } from './stage.js'
 
 export interface ExecutorContext extends StagingContext {
+  /** Whether the input reads only the columns that are asked of it: then it is its own copy. */
+  columnar: boolean
   /** The files on this machine, fetched where they are not. */
   localFiles(files: readonly AddFile[], columns: string[]): Promise<RelationFile[]>
   /** A SELECT of the keys and row hashes of these files: see `Reads.hashes`. */
@@ -48,7 +50,7 @@ export function createExecutor(ctx: ExecutorContext): Executor {
       case 'rows':
         return { ask: 'rows', rows: await ctx.engine.rows(ask.sql, options) }
       case 'relation': {
-        const kept = ask.kept === 'file' ? await keepInFile(ctx, ask.name, ask.sql) : await keepInMemory(ctx, ask)
+        const kept = await keep(ctx, ask)
         if (ask.reads === undefined && ask.kept === 'file') keptInput ??= `SELECT * FROM ${quoteIdentifier(ask.name)}`
         return { ask: 'relation', rows: kept }
       }
@@ -72,6 +74,11 @@ export function createExecutor(ctx: ExecutorContext): Executor {
   return { answer, content }
 }
 
+function keep(ctx: ExecutorContext, ask: Extract<Ask, { ask: 'relation' }>): Promise<number> {
+  if (ask.kept !== 'file') return keepInMemory(ctx, ask)
+  return ask.input && ctx.columnar ? defineView(ctx, ask.name, ask.sql) : keepInFile(ctx, ask.name, ask.sql)
+}
+
 async function keepInMemory(ctx: ExecutorContext, { name, sql }: { name: string; sql: string }): Promise<number> {
   const options = { signal: ctx.signal }
   await dropRelation(ctx, name)
@@ -87,11 +94,13 @@ async function keepInFile(ctx: ExecutorContext, name: string, sql: string): Prom
   const path = join(await mkdtemp(join(ctx.spoolFolder, 'kept-')), 'rows.kept')
   // Read again soon and thrown away: cheap to write matters more than small.
   await ctx.engine.run(`COPY (${sql}) TO ${quotePath(path)} (FORMAT parquet, COMPRESSION lz4_raw)`, options)
+  return await defineView(ctx, name, `SELECT * FROM read_parquet(${quotePath(path)}, hive_partitioning = false)`)
+}
+
+async function defineView(ctx: ExecutorContext, name: string, sql: string): Promise<number> {
+  const options = { signal: ctx.signal }
   await dropRelation(ctx, name)
-  await ctx.engine.run(
-    `CREATE TEMP VIEW ${quoteIdentifier(name)} AS SELECT * FROM read_parquet(${quotePath(path)}, hive_partitioning = false)`,
-    options,
-  )
+  await ctx.engine.run(`CREATE TEMP VIEW ${quoteIdentifier(name)} AS ${sql}`, options)
   const [row] = await ctx.engine.rows(`SELECT count(*) AS n FROM ${quoteIdentifier(name)}`, options)
   return Number(row?.n ?? 0)
 }

@@ -62,8 +62,11 @@ export interface RowHashes {
  */
 export type Ask =
   | { ask: 'rows'; sql: string; reads?: Reads[] }
-  /** `kept: 'file'` writes the rows to the spool: for what may be larger than memory, or is read column by column. */
-  | { ask: 'relation'; name: string; sql: string; reads?: Reads[]; kept?: 'memory' | 'file' }
+  /**
+   * `kept: 'file'` writes the rows to the spool: for what may be larger than memory, or is read column by column. Of the
+   * `input` as it is, row by row, nothing is written where the input can itself be read column by column.
+   */
+  | { ask: 'relation'; name: string; sql: string; reads?: Reads[]; kept?: 'memory' | 'file'; input?: boolean }
   | { ask: 'stage'; sql: string; reads?: Reads[]; as?: StagedKind }
 
 /**

@@ -62,6 +62,58 @@ describe('set', () => {
     expect(await properties()).not.toHaveProperty('lakewright.sortBy')
   })
 
+  test('the change feed is turned on with the protocol that it needs, in one commit, and off again', async () => {
+    expect(await set(reading(), { 'change-feed': 'on' })).toEqual({ version: 1, settings: { changeFeed: 'on' } })
+    const on = await readSnapshot(store)
+    expect(on?.metadata.configuration).toMatchObject({ 'delta.enableChangeDataFeed': 'true' })
+    const protocol = { minWriterVersion: 7, writerFeatures: ['appendOnly', 'invariants', 'changeDataFeed'] }
+    expect(on?.protocol).toEqual({ minReaderVersion: 1, ...protocol })
+    expect((await set(reading(), { 'delta.enableChangeDataFeed': 'true' })).version).toBe(1)
+    expect((await set(reading(), { changeFeed: 'off' })).version).toBe(2)
+    const off = await readSnapshot(store)
+    expect(off?.metadata.configuration).toMatchObject({ 'delta.enableChangeDataFeed': 'false' })
+    expect(off?.protocol).toEqual({ minReaderVersion: 1, ...protocol })
+  })
+
+  test.each([
+    [{ minReaderVersion: 1, minWriterVersion: 1 }, 7, ['appendOnly', 'invariants', 'changeDataFeed']],
+    [
+      { minReaderVersion: 1, minWriterVersion: 3 },
+      7,
+      ['appendOnly', 'invariants', 'checkConstraints', 'changeDataFeed'],
+    ],
+    [{ minReaderVersion: 2, minWriterVersion: 5 }, 5, undefined],
+    [
+      { minReaderVersion: 1, minWriterVersion: 7, writerFeatures: ['generatedColumns'] },
+      7,
+      ['generatedColumns', 'changeDataFeed'],
+    ],
+    [
+      { minReaderVersion: 3, minWriterVersion: 7, readerFeatures: ['v2Checkpoint'], writerFeatures: ['v2Checkpoint'] },
+      7,
+      ['v2Checkpoint', 'changeDataFeed'],
+    ],
+  ])('a change feed keeps what the protocol %j asks for', async (protocol, version, features) => {
+    await workshop.write(store, schema, [], { actions: [{ protocol }] })
+    await set(reading(), { changeFeed: 'on' })
+    const after = (await readSnapshot(store))?.protocol
+    expect(after).toMatchObject({
+      ...protocol,
+      minWriterVersion: version,
+      ...(features && { writerFeatures: features }),
+    })
+    expect(after?.writerFeatures).toEqual(features)
+  })
+
+  test('the change feed is refused where a column has a name of its own', async () => {
+    store = openLocal(workshop.newFolder())
+    await workshop.write(store, columns({ id: 'bigint', _Change_Type: 'varchar' }), [])
+    await expect(set(reading(), { changeFeed: 'on' })).rejects.toMatchObject({
+      code: 'invalid',
+      details: { column: '_Change_Type' },
+    })
+  })
+
   test('two at the same time are both kept', async () => {
     await Promise.all([set(reading(), { sortBy: 'id' }), set(reading(), { key: 'id' })])
     expect(await properties()).toMatchObject({ 'lakewright.sortBy': '["id"]', 'lakewright.key': '["id"]' })
@@ -79,8 +131,7 @@ describe('set', () => {
     [{ targetFileBytes: '12' }, 'invalid', /no value/, /1024/],
     [{ checkpointInterval: '0' }, 'invalid', /no value/, /from 1/],
     [{ loadColumns: 'perhaps' }, 'invalid', /no value/, /true/],
-    [{ 'change-feed': 'on' }, 'unsupported', /change feed/, /./],
-    [{ 'delta.enableChangeDataFeed': 'true' }, 'unsupported', /change feed/, /./],
+    [{ 'change-feed': 'perhaps' }, 'invalid', /no value/, /`on` or `off`/],
     [{ 'delta.setTransactionRetentionDuration': 'interval 1 day' }, 'unsupported', /load ids/, /./],
     [{ 'delta.columnMapping.mode': 'name' }, 'unsupported', /not among/, /delta\.appendOnly/],
     [{}, 'invalid', /no setting is given/, /sortBy/],

@@ -125,6 +125,20 @@ describe('the table of conflicts', () => {
       expect(judge({ ...footprint, progress }, moved, base).verdict).toBe('replan')
   })
 
+  test('plans again what must write a change feed that is turned on meanwhile, or off', () => {
+    const configuration = { ...metadata.configuration, 'delta.enableChangeDataFeed': 'true' }
+    const turnedOn = theirs({ metaData: { ...metadata, configuration } })
+    for (const mode of ['merge', 'sync', 'scd2', 'cdc', 'delete'] as const) {
+      expect(judge(footprint(mode), turnedOn).verdict).toBe('replan')
+      expect(judge({ ...footprint(mode), metadata: { ...metadata, configuration } }, turnedOn).verdict).toBe('rebase')
+      expect(
+        judge({ ...footprint(mode), metadata: { ...metadata, configuration } }, commits['sets a property']).verdict,
+      ).toBe('replan')
+    }
+    for (const mode of ['append', 'replace', 'overwrite'] as const)
+      expect(judge(footprint(mode), turnedOn).verdict).toBe('rebase')
+  })
+
   test('takes an emptied table for a conflict with any replace, also of a partition that was empty', () => {
     const elsewhere = footprint('replace', { reads: partitions('x'), replaces: new Set(['["x"]']) })
     expect(judge(elsewhere, commits['removes all'], base).verdict).toBe('conflict')

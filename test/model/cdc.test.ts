@@ -1,24 +1,20 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { seeded } from '../property/seed.js'
-import { type ChangeEvent, cdc, type EventOptions } from './cdc.js'
-import { rowTexts, type Table } from './table.js'
+import { cdc, type EventOptions } from './cdc.js'
+import { type Row, rowTexts, type Table } from './table.js'
 import { load, rows, shown, shownChanges, table } from './tables.js'
 
 const header = 'op id at name city'
 const start = table({ key: ['id'] }, 'id at name city', '1 10 Ann Bern', '2 10 Bob -')
-function told(before: Table, lines: string[], options: Partial<EventOptions> = {}) {
+function told(before: Table, lines: string[], more: Partial<EventOptions> = {}) {
   const { columns, rows: given } = rows(header, ...lines)
-  return cdc(
-    before,
-    { columns, events: given.map((row) => eventOf(row)) },
-    { opColumn: 'op', orderColumn: 'at', ...options },
-    load,
-  )
+  const options = { opColumn: 'op', orderColumn: 'at', ...more }
+  return cdc(before, { columns, rows: given.map(withoutAbsent) }, options, load)
 }
 /** A value `?` is absent from the event. */
-function eventOf(row: ChangeEvent['row']): ChangeEvent {
-  return { row, absent: Object.keys(row).filter((name) => row[name] === '?') }
+function withoutAbsent(row: Row): Row {
+  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== '?'))
 }
 
 describe('cdc, one event of a key', () => {
@@ -62,8 +58,8 @@ describe('cdc, one event of a key', () => {
       'DELETE - 1 11 -',
       'INSERT - 2 11 Bobby',
     )
-    const isUpdate = given.map((row) => ({ row: { ...row, METADATA$ISUPDATE: true } }))
-    const outcome = cdc(start, { columns, events: isUpdate }, { opColumn: 'METADATA$ACTION', orderColumn: 'at' }, load)
+    const isUpdate = given.map((row) => ({ ...row, METADATA$ISUPDATE: true }))
+    const outcome = cdc(start, { columns, rows: isUpdate }, { opColumn: 'METADATA$ACTION', orderColumn: 'at' }, load)
     expect(outcome.counts).toMatchObject({ ignored: 1, updated: 1 })
   })
 })
@@ -142,7 +138,7 @@ test('the order of a deleted key is forgotten after its retention', () => {
   const { columns, rows: none } = rows(header)
   const later = cdc(
     gone.table,
-    { columns, events: none.map((row) => ({ row })) },
+    { columns, rows: none },
     { opColumn: 'op', orderColumn: 'at', tombstoneRetentionMs: 1000 },
     { ...load, at: '2026-11-20T10:00:02Z' },
   )

@@ -42,17 +42,15 @@ export interface EventOptions extends IncomingOptions {
   tombstoneRetentionMs?: number
 }
 
-/** The row says its operation and its order; `absent` are columns that the event does not have, which is not null. */
-export interface ChangeEvent {
-  row: Row
-  absent?: readonly string[]
-}
-
 type Operation = 'upsert' | 'delete' | 'truncate' | 'nothing'
 
-interface Event extends ChangeEvent {
+/** A column that the row does not have is absent, which is not null. */
+interface Event {
+  row: Row
   operation: Operation
   order: Value
+  /** A Snowflake stream says a delete with the old row, and so with its order: an equal one is fresh. */
+  isStream: boolean
 }
 
 const words: Record<string, Operation> = {
@@ -67,22 +65,19 @@ const words: Record<string, Operation> = {
   update_preimage: 'nothing',
 }
 
-export function cdc(
-  before: Table,
-  incoming: Pick<Incoming, 'columns'> & { events: readonly ChangeEvent[] },
-  options: EventOptions,
-  load: Load,
-): Outcome {
+/** @param incoming rows that say their operation and their order */
+export function cdc(before: Table, incoming: Incoming, options: EventOptions, load: Load): Outcome {
   const table = tableOf(before, incoming, options)
   const orderType = typeOf(table, options.orderColumn)
-  const events = incoming.events.map((event) => eventOf(event, options))
+  const events = incoming.rows.map((row) => eventOf(row, options))
   const keyed = events.filter(({ operation }) => operation === 'upsert' || operation === 'delete')
   refuseNullKeys(table, { columns: [], rows: keyed.map(({ row }) => row) })
-  const truncates = events.filter(({ operation }) => operation === 'truncate')
-  const old = before.events ?? { tombstones: new Map(), floor: null }
-  const floor = greatest([old.floor, ...truncates.map(({ order }) => order)], orderType)
+  const truncated = events.filter(({ operation }) => operation === 'truncate').map(({ order }) => order)
+  const old = { floor: null, ...before.events, tombstones: kept(before.events?.tombstones ?? new Map(), options, load) }
+  const floor = greatest([old.floor, ...truncated], orderType)
   const counts = { read: events.length, inserted: 0, updated: 0, deleted: 0, ignored: events.length - keyed.length }
   const isAbove = (order: Value, other: Value) => compareNullable(order, other, orderType) > 0
+  const truncates = isAbove(floor, old.floor)
   const tombstones = new Map([...old.tombstones].filter(([, one]) => !isAbove(floor, one.order)))
 
   const changes: RowChange[] = []
@@ -90,13 +85,14 @@ export function cdc(
   const batch = byKeyOf(keyed, table.key)
   for (const text of new Set([...rows.keys(), ...batch.keys()])) {
     const mine = batch.get(text) ?? []
-    const was = onlyRow(mine.length > 0 || truncates.length > 0 ? rows.get(text) : undefined)
-    const lives = was !== undefined && (truncates.length === 0 || isAbove(cell(was, options.orderColumn), floor))
-    const reached = greatest(
-      [floor, old.tombstones.get(text)?.order ?? null, was ? cell(was, options.orderColumn) : null],
-      orderType,
-    )
-    const fresh = mine.filter(({ order }) => isAbove(order, reached))
+    const was = onlyRow(mine.length > 0 || truncates ? rows.get(text) : undefined)
+    const lives = was !== undefined && (!truncates || isAbove(cell(was, options.orderColumn), floor))
+    const buried = greatest([floor, old.tombstones.get(text)?.order ?? null], orderType)
+    const lived = was ? cell(was, options.orderColumn) : null
+    const isFresh = ({ order, operation, isStream }: Event) =>
+      isAbove(order, buried) &&
+      (isAbove(order, lived) || (isStream && operation === 'delete' && !isAbove(lived, order)))
+    const fresh = mine.filter(isFresh)
     const last = inOrder(fresh, orderType).at(-1)
     const row = folded(lives ? was : undefined, inOrder(fresh, orderType), table, options)
     counts.ignored += mine.length - fresh.length + Math.max(fresh.length - 1, 0)
@@ -106,7 +102,7 @@ export function cdc(
     if (last && row !== undefined) tombstones.delete(text)
     changes.push(...changeOf(table, was, last || !lives ? row : was, load))
   }
-  const state: EventState = { floor, tombstones: kept(tombstones, options, load) }
+  const state: EventState = { floor, tombstones }
   return { table: { ...table, rows: applied(table.rows, changes), events: state }, counts, changes }
 }
 
@@ -121,7 +117,7 @@ function folded(was: Row | undefined, events: readonly Event[], table: Table, op
       isDeleted = true
     } else {
       const base = isDeleted ? {} : (row ?? {})
-      const own = table.columns.filter(({ name }) => !(event.absent ?? []).includes(name) && name in event.row)
+      const own = table.columns.filter(({ name }) => name in event.row)
       row = {
         ...base,
         ...Object.fromEntries(own.map(({ name }) => [name, cell(event.row, name)])),
@@ -149,11 +145,11 @@ function changeOf(table: Table, was: Row | undefined, row: Row | undefined, load
   return [{ kind: 'update', before: was, after: stampUpdated(table, was, row, load) }]
 }
 
-function eventOf(event: ChangeEvent, { opColumn, orderColumn }: EventOptions): Event {
-  const operation = operationOf(event.row, opColumn)
-  const order = cell(event.row, orderColumn)
+function eventOf(row: Row, { opColumn, orderColumn }: EventOptions): Event {
+  const operation = operationOf(row, opColumn)
+  const order = cell(row, orderColumn)
   if (order === null && operation !== 'nothing') throw new Refused('invalid', 'an order is null')
-  return { ...event, operation, order }
+  return { row, operation, order, isStream: opColumn === 'METADATA$ACTION' }
 }
 
 function operationOf(row: Row, opColumn: string): Operation {
@@ -191,7 +187,7 @@ function kept(
   return new Map([...tombstones].filter(([, { deletedAt }]) => Date.parse(deletedAt) >= oldest))
 }
 
-function tableOf(before: Table, incoming: Pick<Incoming, 'columns'>, options: EventOptions): Table {
+function tableOf(before: Table, incoming: Incoming, options: EventOptions): Table {
   const unstored = [options.opColumn, 'METADATA$ISUPDATE']
   const columns = incoming.columns.filter(({ name }) => !unstored.includes(name))
   const table = withColumnsOf(before, { columns, rows: [] }, options)

@@ -35,6 +35,7 @@ export interface TableShape {
   softDelete?: string
   changeFeed?: boolean
   loadColumns?: string[]
+  deletesOfOldOrder?: boolean
 }
 
 export interface Bench extends AsyncDisposable {
@@ -91,6 +92,7 @@ export class EventTable {
       fingerprint: { of: fingerprintName(engine.id, columns), columns },
       spoolFolder: await mkdtemp(join(folder, 'load-')),
       replayable: true,
+      columnar: false,
       nextNumber: () => number++,
       localFiles: async (files) => files.map((file) => this.placed(file)),
       hashedRows: () => Promise.reject(new Error('not asked for')),
@@ -172,6 +174,7 @@ export class EventTable {
         orderColumn: shape.order,
         ...(shape.softDelete ? { softDelete: shape.softDelete } : {}),
         ...(tombstoneRetention ? { tombstoneRetention } : {}),
+        ...(shape.deletesOfOldOrder ? { deletesOfOldOrder: true } : {}),
       },
     }
   }

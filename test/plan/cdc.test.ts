@@ -283,6 +283,31 @@ describe('deletes that mark', () => {
   })
 })
 
+describe('deletes that carry the order of the row that they delete', () => {
+  const old = { deletesOfOldOrder: true }
+
+  test('delete it; delivered again, or before their row, they change nothing', async () => {
+    const t = table(old)
+    await t.cdc(events('u 1 10 Ann Bern', 'u 2 10 Bob Rom'))
+    expect((await t.cdc(events('d 1 10', 'd 2 9'))).rows).toMatchObject({ deleted: 1, ignored: 1 })
+    expect((await t.cdc(events('d 1 10', 'u 1 10 Ann Bern', 'u 2 10 Again -'))).rows).toMatchObject({ ignored: 3 })
+    expect(await shown(t)).toEqual(['2 10 Bob Rom'])
+    // In one load it is the same, whatever stands first.
+    await t.cdc(events('d 3 5', 'u 3 5 Cid -'))
+    expect(await shown(t)).toEqual(['2 10 Bob Rom'])
+    expect(await buried(t)).toEqual(['1 10', '3 5'])
+    expect((await t.cdc(events('u 1 11 Back -'))).rows).toMatchObject({ inserted: 1 })
+  })
+
+  test('mark it once', async () => {
+    const t = table({ ...old, columns: { ...columns, removed: 'boolean' }, softDelete: 'removed' })
+    await t.cdc(events('u 1 10 Ann Bern'))
+    expect((await t.cdc(events('d 1 10'))).rows).toMatchObject({ deleted: 1 })
+    expect((await t.cdc(events('d 1 10', 'u 1 10 Ann Bern'))).rows).toMatchObject({ ignored: 2 })
+    expect(await shown(t)).toEqual(['1 10 Ann Bern true'])
+  })
+})
+
 describe('tombstones', () => {
   test('count for 30 days, and go when the file is written again', async () => {
     const t = table()
@@ -387,7 +412,7 @@ describe('keys, orders and partitions', () => {
       details: { rows: 2 },
     })
     await expect(t.cdc([{ op: 'u', order: null, values: [1] }])).rejects.toThrow(
-      /events have no order: column=`at`, events=`1`/,
+      /events have no order: column=`at`, events=`1`, input=`1`, row=`1`/,
     )
     await t.cdc(events('u 1 1 a A', 'u 2 1 b B', 't 0'))
     await t.double()

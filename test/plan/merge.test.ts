@@ -85,12 +85,12 @@ describe('merge', () => {
 
   test('reads keys of the files that can hold one, and further columns only of those that do', () => {
     const { asks, verdict } = replay(context([a, b, c]), {
-      ASOF: rowsOf({ t: 0, n: 0 }, { t: 0, n: 2 }),
+      ASOF: rowsOf({ t: 0, n: 0 }, { t: 0, n: 2 }, { t: -1, n: 5n }),
       lw_rows: relation(5),
       lw_matched: relation(3),
       'DISTINCT __lw_file FROM lw_matched': rowsOf({ __lw_file: c.key }),
       lw_decided: relation(3),
-      'FROM lw_decided GROUP BY': rowsOf({ __lw_change: '=', n: 3n }),
+      'FROM lw_decided GROUP BY ALL': rowsOf({ __lw_file: c.key, __lw_change: '=', n: 3n }),
       lw_added: relation(2),
     })
     expect(readsOf(asks, 'lw_matched')).toEqual([{ files: [a.key, c.key], columns: ['id'] }])
@@ -102,6 +102,16 @@ describe('merge', () => {
     })
   })
 
+  test('with many keys for each file nothing is gained by looking for them first', () => {
+    const { asks } = replay(context([a, b]), {
+      ASOF: rowsOf({ t: 0, n: 0 }, { t: 0, n: 1 }),
+      lw_rows: relation(32),
+      lw_decided: relation(0),
+    })
+    expect(readsOf(asks, 'lw_matched')).toEqual([])
+    expect(readsOf(asks, 'lw_decided')).toEqual([{ files: [a.key, b.key], columns: ['id', 'dt', 'v'] }])
+  })
+
   test('compares and reads only the columns that it may update', () => {
     const ctx = context([a], { settings: { updateColumns: ['V'], whenMatched: "current.dt <> 'x'" } })
     const answers = {
@@ -109,9 +119,8 @@ describe('merge', () => {
       lw_rows: relation(1),
       lw_matched: relation(1),
       'DISTINCT __lw_file FROM lw_matched': rowsOf({ __lw_file: a.key }),
-      'FROM lw_decided GROUP BY': rowsOf({ __lw_change: 'u', n: 1n }),
+      'FROM lw_decided GROUP BY ALL': rowsOf({ __lw_file: a.key, __lw_change: 'u', n: 1n }),
       'GROUP BY __lw_file': rowsOf({ __lw_file: a.key, n: 1n }),
-      'DISTINCT __lw_file FROM lw_removed': rowsOf({ __lw_file: a.key }),
     }
     const { asks } = replay(ctx, answers)
     expect(readsOf(asks, 'lw_decided')).toEqual([{ files: [a.key], columns: ['dt', 'v'] }])

@@ -2,11 +2,14 @@
  * `cdc` on every kind of store: events in, late and again, the table as the source has it; the order of deleted keys commits
  * with the data.
  */
+import { randomUUID } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import { csv, ndjson, openTable, type Table, type TableSettings } from '../../src/index.js'
+import { csv, LakeError, ndjson, openTable, type Table, type TableSettings } from '../../src/index.js'
+import { openStore } from '../../src/store/open.js'
+import type { Store } from '../../src/store/port.js'
 import { feedOf } from './feed.js'
 import { localPlace, type Place, places } from './places.js'
 
@@ -145,6 +148,38 @@ test('appends beside loads that delete are not planned again', async () => {
   expect(late).toMatchObject({ status: 'unchanged', rows: { ignored: 1 } })
 })
 
+test('the order of deleted keys that a store lost before the commit goes up again, and the table names the new file', async () => {
+  const store = await openStore(`memory://cdc-${randomUUID()}`)
+  let lost = 0
+  const promote: Store['promote'] = async (staged, options) => {
+    if (!staged.key.startsWith('_tombstones/') || lost++ > 0) return await store.promote(staged, options)
+    await store.abort(staged)
+    throw new LakeError('unavailable', 'a staged file is gone', { key: staged.key, restage: true })
+  }
+  // Of everything else the store itself is asked.
+  const losing = new Proxy(store, {
+    get: (target, name) => {
+      if (name === 'promote') return promote
+      const member: unknown = Reflect.get(target, name, target)
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
+  await using table = await openTable('memory://any', { key: ['id'], components: { store: losing } })
+  await table.cdc(
+    [
+      { op: 'c', lsn: 1, id: 1 },
+      { op: 'd', lsn: 5, id: 2 },
+    ],
+    plain,
+  )
+  expect(lost).toBe(2)
+  await using other = await openTable('memory://any', { key: ['id'], components: { store } })
+  expect(await other.cdc([{ op: 'c', lsn: 4, id: 2 }], plain)).toMatchObject({
+    status: 'unchanged',
+    rows: { ignored: 1 },
+  })
+})
+
 describe('Debezium', () => {
   const settings = { format: 'debezium' } as const
 
@@ -222,10 +257,12 @@ test('a Snowflake stream: the old half of an update is no delete', async () => {
   const next = stream(
     '1,Ann,2026-11-20 10:00:00,DELETE,TRUE,r1',
     '1,Anne,2026-11-20 11:00:00,INSERT,TRUE,r1',
-    '2,Bob,2026-11-20 11:00:00,DELETE,FALSE,r2',
+    '2,Bob,2026-11-20 10:00:00,DELETE,FALSE,r2',
   )
   expect(await table.cdc(next, snowflake)).toMatchObject({ rows: { read: 3, updated: 1, deleted: 1, ignored: 1 } })
   expect(await rowsOf(table)).toMatchObject([{ ID: 1, NAME: 'Anne' }])
+  const again = stream('2,Bob,2026-11-20 10:00:00,DELETE,FALSE,r2', '2,Bob,2026-11-20 10:00:00,INSERT,FALSE,r2')
+  expect(await table.cdc(again, snowflake)).toMatchObject({ status: 'unchanged', rows: { ignored: 2 } })
   expect((await table.snapshot()).columns.map(({ name }) => name)).toEqual(['ID', 'NAME', 'AT'])
 })
 
@@ -256,6 +293,31 @@ test('rows that lack a property, and lines that lack a column, keep the value; n
     { lsn: 3, id: 1, a: null, b: null },
     { lsn: 4, id: 2, a: 'w', b: 'z' },
   ])
+})
+
+test('columns are added and widened on the way, the order and the key among them', async () => {
+  await using place = await localPlace()
+  await using table = await open(place)
+  const narrow = { ...plain, types: { id: 'integer', lsn: 'integer' } }
+  await table.cdc(
+    [
+      { op: 'c', lsn: 1, id: 1, a: 'x' },
+      { op: 'd', lsn: 5, id: 2 },
+      { op: 't', lsn: 0, id: null },
+    ],
+    narrow,
+  )
+  const wide = { op: 'u', lsn: 2 ** 40, id: 1, b: 1.5 }
+  await expect(table.cdc([wide], plain)).rejects.toMatchObject({ code: 'invalid' })
+  const late = { op: 'c', lsn: 4, id: 2 }
+  const receipt = await table.cdc([wide, late, { op: 'c', lsn: 1, id: 2 ** 41, b: 2 }], { ...plain, schema: 'evolve' })
+  expect(receipt).toMatchObject({ rows: { read: 3, inserted: 1, updated: 1, ignored: 1 } })
+  expect(await rowsOf(table)).toEqual([
+    { lsn: 2 ** 40, id: 1, a: 'x', b: 1.5 },
+    { lsn: 1, id: 2 ** 41, a: null, b: 2 },
+  ])
+  expect(await table.cdc([late], plain)).toMatchObject({ status: 'unchanged' })
+  expect((await table.verify({ deep: true })).problems).toEqual([])
 })
 
 test('deletes that mark are remembered, and change rows in the feed', async () => {

@@ -379,6 +379,16 @@ describe('times of the rows’ own', () => {
     expect(await history(table)).toEqual(['1 a 1 3', '1 b 5 6', '1 c 6 -', '1 x 3 5', '2 z 9 -'])
   })
 
+  test('a version begins earlier where an earlier row has the same values, also if it is delivered again itself', async () => {
+    await using place = await memoryPlace()
+    await using table = await open(place)
+    await table.scd2([changed(1, 'a', 5)], { ...own, types: { changed: 'date' } })
+    const rows = [changed(1, 'a', 5), changed(1, 'a', 2)]
+    const receipt = await table.scd2(rows, { ...own, late: 'insert' })
+    expect(receipt.rows).toMatchObject({ inserted: 0, updated: 0, corrected: 1, unchanged: 1 })
+    expect(await history(table)).toEqual(['1 a 2 -'])
+  })
+
   test('of a full snapshot, a missing key is closed when the load began, and comes back when a later one did', async () => {
     await using place = await memoryPlace()
     let now = 10

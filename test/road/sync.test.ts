@@ -287,7 +287,7 @@ function open(place: { url: string; store: object }, settings: TableSettings): P
 
 async function rowsOf(table: Table, version?: number): Promise<Order[]> {
   const at = version === undefined ? {} : { version }
-  const result = table.query('select day, id::integer as id, city, amount from t order by id', at)
+  const result = table.query('select day, id::integer as id, city, amount from t order by id, day', at)
   return (await result.toArray()) as unknown as Order[]
 }
 
@@ -300,7 +300,7 @@ function folder(key: string): string {
 }
 
 function byId(a: Order, b: Order): number {
-  return a.id - b.id
+  return a.id - b.id || (String(a.day) < String(b.day) ? -1 : 1)
 }
 
 async function failure(load: Promise<Receipt>): Promise<LakeError> {

@@ -9,6 +9,7 @@
 import { LakeError } from '../../errors.js'
 import { toSql } from '../../schema/duckdb.js'
 import { foldName } from '../../schema/names.js'
+import { placeOf } from '../../source/sequence.js'
 import { nullKeysSql, refuseNullKeys } from '../keys.js'
 import type { Answer, Ask, PlanContext } from '../port.js'
 import { keyList, orderField } from './names.js'
@@ -50,13 +51,16 @@ function* count(ctx: PlanContext): Generator<Ask, Omit<Batch, 'absent'>, Answer>
       FROM lw_rows`,
   }
   const row = (answer.ask === 'rows' ? answer.rows[0] : undefined) ?? {}
-  if (Number(row.no_order) > 0)
+  if (Number(row.no_order) > 0) {
+    const { ordinal, row: first } = placeOf(BigInt(String(row.no_order_at)))
     throw new LakeError('invalid', 'events have no order', {
       column: orderField(ctx).name,
       events: Number(row.no_order),
-      first: String(row.no_order_at),
+      input: ordinal + 1,
+      row: first,
       fix: 'Give each event a value by which events of one key are ordered, or name another --order-column.',
     })
+  }
   return { events: Number(row.events), keyed: Number(row.keyed), truncates: Number(row.truncates) }
 }
 

@@ -29,15 +29,27 @@ export function passedSql(ctx: PlanContext, hasFloor: boolean): string {
   const floor = '(SELECT __lw_floor FROM lw_floor)'
   const place = '(SELECT __lw_floor_seq FROM lw_floor)'
   const later = `CASE WHEN __lw_order > ${floor} THEN true WHEN __lw_order = ${floor} THEN coalesce(__lw_seq > ${place}, false) ELSE false END`
-  const upwards = `OVER (PARTITION BY ${key} ORDER BY __lw_order, __lw_seq ROWS UNBOUNDED PRECEDING)`
+  // Where a delete has the order of its row, it comes after it.
+  const ties = ctx.settings.deletesOfOldOrder ? [`__lw_op = 'd'`, '__lw_seq'] : ['__lw_seq']
+  const upwards = ['__lw_order', ...ties].join(', ')
+  const downwards = ['__lw_order', ...ties].map((by) => `${by} DESC`).join(', ')
+  const deletes = ctx.settings.deletesOfOldOrder
+    ? `(__lw_op = 'd' AND __lw_order = __lw_bound AND __lw_lives)`
+    : 'false'
   return `WITH known AS (
-      SELECT ${key}, __lw_order FROM lw_live WHERE NOT __lw_truncated UNION ALL SELECT ${key}, __lw_order FROM lw_deleted WHERE NOT __lw_expired
-    ), bound AS (SELECT ${key}, max(__lw_order) AS __lw_bound FROM known GROUP BY ${key})
+      SELECT ${key}, __lw_order, NOT __lw_marked AS __lw_lives FROM lw_live WHERE NOT __lw_truncated
+      UNION ALL SELECT ${key}, __lw_order, false FROM lw_deleted WHERE NOT __lw_expired
+    ), bound AS (
+      SELECT ${key}, max(__lw_order) AS __lw_bound,
+        coalesce(max(__lw_order) FILTER (__lw_lives) > max(__lw_order) FILTER (NOT __lw_lives), bool_or(__lw_lives)) AS __lw_lives
+      FROM known GROUP BY ${key}
+    )
     SELECT ${key}, __lw_op, __lw_order, __lw_seq,
-      row_number() OVER (PARTITION BY ${key} ORDER BY __lw_order DESC, __lw_seq DESC) AS __lw_back,
-      count(*) FILTER (__lw_op = 'd') ${upwards} AS __lw_epoch
+      row_number() OVER (PARTITION BY ${key} ORDER BY ${downwards}) AS __lw_back,
+      count(*) FILTER (__lw_op = 'd') OVER (PARTITION BY ${key} ORDER BY ${upwards} ROWS UNBOUNDED PRECEDING) AS __lw_epoch
     FROM lw_rows LEFT JOIN bound USING (${key})
-    WHERE __lw_op IN ('u', 'd') AND coalesce(__lw_order > __lw_bound, true) ${hasFloor ? `AND ${later}` : ''}`
+    WHERE __lw_op IN ('u', 'd') AND (coalesce(__lw_order > __lw_bound, true) OR coalesce(${deletes}, false))
+      ${hasFloor ? `AND ${later}` : ''}`
 }
 
 /**

@@ -13,7 +13,7 @@
  *   -, gap       row                           insert, up to the next instant
  *   version      row        (same instant)     replace: the version has the row's values from its beginning
  *   version      missing    (same instant)     remove: it never held
- *   version      -          new, same values   change: it begins where the new one would, which is left out
+ *   version      any        new, same values   change: it begins where the new one would, which is left out
  *   version      -                             change, where its end is another now
  *   confirmed    -          another state      copy of the version, from there on
  *
@@ -24,13 +24,11 @@ import type { History } from './history.js'
 import type { Moment } from './moment.js'
 import { eitherKey, instant, keyList, sameKey } from './names.js'
 
-/** What becomes of a row: of the table (`change`, `replace`, `remove`) or new (`insert`, `copy` of a row of the table). */
-export type Action = 'insert' | 'copy' | 'change' | 'replace' | 'remove'
-
 /**
  * @returns a SELECT of the key and
  *
- *   __lw_action, __lw_from, __lw_to   what becomes of it, and when it holds then
+ *   __lw_action, __lw_from, __lw_to   what becomes of a row of the table (`change`, `replace`, `remove`), or is new (`insert`,
+ *                                     `copy` of a row of the table), and when it holds then
  *   __lw_file, __lw_row               the row of the table that it is made of
  *   __lw_at                           the row of the load that it is made of
  *   __lw_corrected_at                 the row of the load that corrects its untracked columns
@@ -68,7 +66,7 @@ export function changesSql(ctx: PlanContext, history: History, moment: Moment): 
       coalesce(lead(__lw_known = 'confirmed' AND __lw_s1 IS NOT NULL) OVER w, false) AS __lw_before_copy
     FROM corrected WHERE NOT __lw_repeats WINDOW w AS ${w}
   ), extended AS (
-    SELECT *, coalesce(__lw_known = 'version' AND __lw_told IS NULL AND __lw_after_new
+    SELECT *, coalesce(__lw_known = 'version' AND __lw_after_new
       AND __lw_s1 = __lw_p1 AND __lw_s2 = __lw_p2, false) AS __lw_extended
     FROM kept
   ), ahead AS (

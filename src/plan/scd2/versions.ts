@@ -160,8 +160,9 @@ function loadColumn(ctx: PlanContext, name: string): string {
   return name === '_load_id' ? quoteText(ctx.loadId) : instant(BigInt(ctx.startedMs) * 1000n)
 }
 
-function corrected({ untracked }: History, name: string, value: string, corrects: boolean): string {
-  if (!corrects || !untracked.some((field) => field.name === name)) return value
+function corrected({ untracked, at }: History, name: string, value: string, corrects: boolean): string {
+  const others = [...untracked, ...(at.kind === 'column' ? [at.field] : [])]
+  if (!corrects || !others.some((field) => field.name === name)) return value
   return `CASE WHEN c.__lw_corrected_at IS NULL THEN ${value} ELSE u.${quoteIdentifier(name)} END`
 }
 

@@ -11,9 +11,9 @@ import { emptyRelation, filesRelation, type RelationFile } from '../../engine/re
 import { identList, quotePath, quoteText } from '../../engine/sql.js'
 import { isLakeError, LakeError } from '../../errors.js'
 import type { Commit, Metadata, Snapshot } from '../../manifest/actions.js'
-import { keyOf } from '../../manifest/create.js'
+import { keyOf, refuseChangeFeedColumns } from '../../manifest/create.js'
 import { type ReadOptions, readCommits, readSnapshot } from '../../manifest/log.js'
-import { findColumn, sameName } from '../../schema/names.js'
+import { findColumn } from '../../schema/names.js'
 import type { Schema } from '../../schema/types.js'
 import { writeChanges } from '../change-rows.js'
 import type { ChangesOptions, VersionRange } from '../changes.js'
@@ -29,7 +29,6 @@ import {
   changesSql,
   changeType,
   commitVersion,
-  feedColumns,
   repeatedKeySql,
 } from './sql.js'
 
@@ -37,7 +36,7 @@ import {
 export async function openChanges(reading: Reading, range: VersionRange, options: ChangesOptions): Promise<OpenResult> {
   const call = callOf(reading, options.signal)
   const { metadata } = await snapshotAt(reading.store, { version: range.until }, call)
-  refuseFeedColumns(metadata.schema)
+  refuseChangeFeedColumns(metadata.schema, 'Rename the column, or compare two versions with `diff`.')
   const commits = await commitsOf(reading, range, call)
   const sources = await sourcesOf(commits, metadata.schema, tableBefore(reading, range, call))
   const { engine, cache, folder, close } = await openWorkplace(reading, options)
@@ -224,15 +223,6 @@ function arrangements(
 function emptyFeed(schema: Schema): string {
   return `SELECT *, CAST(NULL AS VARCHAR) AS _change_type, CAST(NULL AS BIGINT) AS _commit_version,
 CAST(NULL AS TIMESTAMPTZ) AS _commit_timestamp, CAST(NULL AS VARCHAR[]) AS _changed_columns FROM (${emptyRelation(schema)})`
-}
-
-function refuseFeedColumns(schema: Schema): void {
-  const own = schema.find(({ name }) => feedColumns.some((reserved) => sameName(reserved, name)))
-  if (own === undefined) return
-  throw new LakeError('invalid', 'the table has a column named as one of the change feed', {
-    column: own.name,
-    fix: 'Rename the column; a table with a change feed cannot have it.',
-  })
 }
 
 function damagedFile(error: unknown, files: Sources[SourceName]): unknown {

@@ -43,11 +43,10 @@ export interface Step {
 
 export const changeType = '_change_type'
 export const commitVersion = '_commit_version'
-export const commitTimestamp = '_commit_timestamp'
-export const changedColumns = '_changed_columns'
-export const feedColumns = [changeType, commitVersion, commitTimestamp, changedColumns]
+const commitTimestamp = '_commit_timestamp'
+const changedColumns = '_changed_columns'
 
-/** All changes in order: the table's columns, then `feedColumns`. */
+/** All changes in order: the table's columns, then those of the feed. */
 export function changesSql(shape: ChangeShape, request: ChangeRequest): { steps: Step[]; select: string } {
   const { steps, rows } = request.net ? netSql(shape, request) : eachSql(shape, request)
   const order = [`x.${commitVersion}`, ...shape.key.map((name) => `x.${quoteIdent(name)}`), place]

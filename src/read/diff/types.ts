@@ -3,12 +3,12 @@
  *
  *   text, text         the narrowest type whose grammar holds every value of both, as if they were one input
  *   text, typed        the typed side's, where every text is a value of it
- *   typed, typed       the narrowest that holds both
+ *   typed, typed       the narrowest that holds both; of a double and another number double, where that holds every value
  *   otherwise          text; two kinds of numbers as one text for one number: `7` for 7, 7.0 and 7.00
  */
 import type { Engine, RunOptions } from '../../engine/port.js'
 import { quoteIdent } from '../../engine/sql.js'
-import { commonType, fitCastSql } from '../../schema/fit.js'
+import { commonType, fitCastSql, holds } from '../../schema/fit.js'
 import { inferable } from '../../schema/grammar.js'
 import { findColumn, foldName, isNested, sameType } from '../../schema/names.js'
 import type { LakeType } from '../../schema/types.js'
@@ -25,7 +25,7 @@ export interface SettledColumn {
   new?: string
 }
 
-/** Reads texts, and nothing where both sides have types. */
+/** Reads texts, and little where both sides have types. */
 export async function settleTypes(sides: Sides, engine: Engine, run: RunOptions): Promise<SettledTypes> {
   const names = new Set([...sides.new.schema, ...sides.old.schema].map(({ name }) => foldName(name)))
   const pairs = [...names].map((folded) => pairOf(folded, sides))
@@ -47,9 +47,9 @@ interface Pair {
   folded: string
   old: Source | undefined
   new: Source | undefined
-  /** Types that its texts may be of, the best first; empty where there is nothing to choose. */
+  /** Types that its values may be of, the best first; empty where there is nothing to choose. */
   candidates: readonly LakeType[]
-  /** Of the candidates, where its texts are values of one. */
+  /** Of the candidates, where one holds all values. */
   chosen?: LakeType
 }
 
@@ -62,11 +62,23 @@ interface Source {
 
 function pairOf(folded: string, sides: Sides): Pair {
   const [old, now] = [sourceOf(sides.old, folded), sourceOf(sides.new, folded)]
-  const typed = [old, now].find((source) => source !== undefined && !source.isText)
-  const hasText = old?.isText || now?.isText
-  const mayBe = typed === undefined ? inferable.filter(({ kind }) => kind !== 'varchar') : [typed.type]
-  const candidates = hasText ? mayBe.filter((type) => type.kind !== 'varchar' && !isNested(type)) : []
-  return { folded, old, new: now, candidates }
+  return { folded, old, new: now, candidates: candidatesOf([old, now].filter((source) => source !== undefined)) }
+}
+
+function candidatesOf(sources: readonly Source[]): readonly LakeType[] {
+  const typed = sources.filter(({ isText }) => !isText).map(({ type }) => type)
+  if (typed.length === sources.length) {
+    const [first, second] = typed
+    const mayFit = first && second && isNumber(first) && isNumber(second) && commonType(first, second) === undefined
+    return mayFit ? typed.filter(({ kind }) => kind === 'double' || kind === 'float') : []
+  }
+  const mayBe = typed.length === 0 ? inferable : typed
+  return mayBe.filter((type) => type.kind !== 'varchar' && !isNested(type))
+}
+
+/** Whether its values must be looked at to know if they are of the type. */
+function isOpen(source: Source, type: LakeType): boolean {
+  return source.isText || !holds(type, source.type)
 }
 
 function sourceOf(side: Side, folded: string): Source | undefined {
@@ -76,11 +88,11 @@ function sourceOf(side: Side, folded: string): Source | undefined {
   return { relation, sql: quoteIdent(field.name), type: field.type, isText: texts.has(folded) }
 }
 
-/** The first candidate that holds all texts of both sides, and that is not for want of any. */
+/** The first candidate that holds all values of both sides, and that is not for want of any. */
 async function chooseTypes(pairs: readonly Pair[], engine: Engine, run: RunOptions): Promise<void> {
   let open = pairs.map((pair) => ({ pair, candidates: [...pair.candidates] }))
   // What a few rows refute need not be asked of all.
-  const sampled = await hold(open, engine, run, sampleRows)
+  const sampled = await heldBy(open, engine, run, sampleRows)
   open = open.map(({ pair, candidates }) => ({
     pair,
     candidates: candidates.filter((type) => sampled.get(pair)?.has(type)),
@@ -90,7 +102,7 @@ async function chooseTypes(pairs: readonly Pair[], engine: Engine, run: RunOptio
     const best = open.flatMap(({ pair, candidates: [first] }) =>
       first === undefined ? [] : [{ pair, candidates: [first] }],
     )
-    const held = await hold(best, engine, run)
+    const held = await heldBy(best, engine, run)
     for (const { pair, candidates } of best) if (held.get(pair)?.has(candidates[0])) pair.chosen = candidates[0]
     open = open.flatMap(({ pair, candidates }) =>
       pair.chosen === undefined && candidates.length > 1 ? [{ pair, candidates: candidates.slice(1) }] : [],
@@ -111,8 +123,8 @@ interface Question {
   candidates: readonly LakeType[]
 }
 
-/** Which of the candidates hold all texts, or all of the first ones; one scan of each side. */
-async function hold(
+/** Which of the candidates hold all values, or all of the first ones; one scan of each side. */
+async function heldBy(
   questions: readonly Question[],
   engine: Engine,
   run: RunOptions,
@@ -120,12 +132,14 @@ async function hold(
 ): Promise<Map<Pair, Set<LakeType | undefined>>> {
   const held = new Map(questions.map(({ pair, candidates }) => [pair, new Set<LakeType | undefined>(candidates)]))
   for (const which of ['old', 'new'] as const) {
-    const asked = questions.flatMap(({ pair, candidates }) =>
-      pair[which]?.isText ? candidates.map((type) => ({ pair, type, source: pair[which] as Source })) : [],
-    )
+    const asked = questions.flatMap(({ pair, candidates }) => {
+      const source = pair[which]
+      if (source === undefined) return []
+      return candidates.filter((type) => isOpen(source, type)).map((type) => ({ pair, type, source }))
+    })
     const [first] = asked
     if (first === undefined) continue
-    const proofs = asked.map(({ type, source }, i) => `bool_and(${holdsSql(type, source.sql)}) AS p${i}`)
+    const proofs = asked.map(({ type, source }, i) => `bool_and(${holdsSql(source, type)}) AS p${i}`)
     const from = limit === undefined ? first.source.relation : `(SELECT * FROM ${first.source.relation} LIMIT ${limit})`
     const [row] = await engine.rows(`SELECT ${proofs.join(', ')} FROM ${from}`, run)
     for (const [i, { pair, type }] of asked.entries()) if (row?.[`p${i}`] === false) held.get(pair)?.delete(type)
@@ -147,9 +161,9 @@ async function empty(pairs: readonly Pair[], engine: Engine, run: RunOptions): P
   return [...left]
 }
 
-function holdsSql(type: LakeType, x: string): string {
-  const fit = fitValue({ kind: 'varchar' }, type, x)
-  return fit === undefined ? 'false' : fitsSql(fit, x)
+function holdsSql({ type: from, sql }: Source, type: LakeType): string {
+  const fit = fitValue(from, type, sql)
+  return fit === undefined ? 'false' : fitsSql(fit, sql)
 }
 
 function settled({ old, new: now, chosen }: Pair): SettledColumn {

@@ -39,9 +39,18 @@ def create(request):
     )
 
 
+def update(request):
+    open_table(request).update(predicate=request["where"], updates=request["set"])
+
+
+def delete(request):
+    open_table(request).delete(predicate=request["where"])
+
+
 def arrow_rows(request):
     schema = pa.schema(deltalake.Schema.from_json(json.dumps(request["schema"])))
     return pa.Table.from_pylist(canonical.decode_rows(request), schema=schema)
 
 
-serve(deltalake.__version__, {"read": read, "cdf": cdf, "append": append, "create": create})
+operations = {"read": read, "cdf": cdf, "append": append, "create": create, "update": update, "delete": delete}
+serve(deltalake.__version__, operations)

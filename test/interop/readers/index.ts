@@ -35,6 +35,10 @@ export interface Reader {
   append(table: Location, schema: DeltaSchema, rows: Row[]): Promise<void>
   /** Make a table. deltalake and Spark. */
   createTable(table: Location, schema: DeltaSchema, rows: Row[], options?: CreateOptions): Promise<void>
+  /** Set columns of some rows to SQL expressions. deltalake. */
+  update(table: Location, set: Record<string, string>, where: string): Promise<void>
+  /** deltalake. */
+  delete(table: Location, where: string): Promise<void>
   /** Any statement, `{t}` standing for the table. Spark, Trino. */
   sql(statement: string, table?: Location): Promise<string[]>
   close(): Promise<void>
@@ -77,6 +81,12 @@ export async function openReader(name: ReaderName): Promise<Reader> {
     },
     async createTable(table, schema, rows, { partitionBy = [], properties = {} } = {}) {
       await ask('create', table, { schema: structOf(schema), rows: canonicalRows(rows), partitionBy, properties })
+    },
+    async update(table, set, where) {
+      await ask('update', table, { set, where })
+    },
+    async delete(table, where) {
+      await ask('delete', table, { where })
     },
     sql: (statement, table) => ask('sql', table, { sql: statement }),
     close: session.close,

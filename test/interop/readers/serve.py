@@ -9,6 +9,8 @@ output. The first line, unasked, says which version stands ready.
     cdf     url, since, until?, s3?        rows, after version `since` up to and including `until`
     append  url, schema, rows, s3?
     create  url, schema, rows, partitionBy, properties, s3?
+    update  url, where, set, s3?           `set` is SQL by column
+    delete  url, where, s3?
     sql     sql                            rows, or none
 
 `s3` is {endpoint, region, accessKeyId, secretAccessKey}, for tables at s3://. `schema` is Delta's, as JSON.

@@ -15,6 +15,7 @@ import type { Incoming } from '../../model/incoming.js'
 import {
   changeTexts,
   comparedColumns,
+  keyText,
   type Load,
   type Table as ModelTable,
   newTable,
@@ -50,17 +51,22 @@ export interface Scenario {
 }
 
 export interface AgreeOptions {
-  /** What tells rows apart in the change feed, where it is not the key alone. */
-  rowKey?: readonly string[]
+  /** What tells rows apart in the change feed beside the key; null where keys are repeated, so that nothing does. */
+  alsoKey?: readonly string[] | null
 }
 
 export const memory: () => Promise<Place> = placeNamed('memory')
 export const local: () => Promise<Place> = placeNamed('a local folder')
 
-/** @param runs without the switch */
-export function runs(count: number): { numRuns: number; seed: number } {
-  return seeded({ numRuns: Number(process.env.LAKEWRIGHT_PROPERTY_RUNS ?? count) })
+/** What a property is given, and its test: as many runs as fit into the time, `count` at most, or as many as were asked for. */
+export function runs(count: number): { numRuns: number; seed: number; interruptAfterTimeLimit?: number } {
+  const asked = process.env.LAKEWRIGHT_PROPERTY_RUNS
+  if (asked !== undefined) return seeded({ numRuns: Number(asked) })
+  return seeded({ numRuns: count, interruptAfterTimeLimit: count * 1500 })
 }
+
+/** A run under way when the time is up is brought to its end, and a counterexample made smaller. */
+export const patiently = { timeout: process.env.LAKEWRIGHT_PROPERTY_RUNS === undefined ? 240_000 : 3_600_000 }
 
 /** Settings without those that are not given. */
 export function given<T extends object>(settings: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
@@ -116,7 +122,8 @@ export async function agree(
   }
   if (history.length === 0) return
   await sameVersions(table, history)
-  if ('changes' in table) await sameChanges(table, history, options.rowKey ?? scenario.key)
+  const { alsoKey = [] } = options
+  await sameChanges(table, history, alsoKey === null ? [] : [...scenario.key, ...alsoKey])
   expect((await table.verify({ deep: true })).problems).toEqual([])
 }
 
@@ -257,7 +264,7 @@ async function sameChanges(table: Table, history: Step['history'], rowKey: reado
   const all = await table.changes({ since: -1 }).toArray()
   for (const [version, { table: after, changes }] of history.entries()) {
     const mine = all.filter(({ _commit_version }) => Number(_commit_version) === version)
-    expect(feedTexts(mine), `changes of version ${version}`).toEqual(expectedFeed(after, changes))
+    expect(feedTexts(mine, rowKey), `changes of version ${version}`).toEqual(expectedFeed(after, changes, rowKey))
   }
   const last = history.length - 1
   // From the middle to the end, and over all.
@@ -270,16 +277,20 @@ async function sameChanges(table: Table, history: Step['history'], rowKey: reado
     )
     if (rowKey.length > 0) {
       const expected = netChanges({ ...b, key: rowKey }, changesOf(history, since, last))
-      expect(feedTexts(net), `net changes ${since} to ${last}`).toEqual(expectedFeed(b, expected))
+      expect(feedTexts(net, rowKey), `net changes ${since} to ${last}`).toEqual(expectedFeed(b, expected, rowKey))
     }
   }
 }
 
-function expectedFeed(table: ModelTable, changes: readonly RowChange[]): string[] {
+function expectedFeed(table: ModelTable, changes: readonly RowChange[], rowKey: readonly string[]): string[] {
   const compare = comparedColumns(table)
+  // Images that no key brings together have no changed columns.
+  const isOne = ({ before, after }: { before: Row; after: Row }) =>
+    rowKey.length > 0 && keyText(before, rowKey) === keyText(after, rowKey)
   return changes
     .flatMap((change) => {
-      const changed = changedIn(change, compare)?.toSorted() ?? null
+      const changed =
+        change.kind === 'update' && isOne(change) ? (changedIn(change, compare)?.toSorted() ?? null) : null
       if (change.kind === 'update')
         return [
           feedText('update_preimage', change.before, changed),
@@ -290,10 +301,10 @@ function expectedFeed(table: ModelTable, changes: readonly RowChange[]): string[
     .sort()
 }
 
-function feedTexts(rows: readonly Record<string, unknown>[]): string[] {
+function feedTexts(rows: readonly Record<string, unknown>[], rowKey: readonly string[]): string[] {
   return rows
     .map((row) => {
-      const changed = row._changed_columns as string[] | null
+      const changed = rowKey.length > 0 ? (row._changed_columns as string[] | null) : null
       return feedText(String(row._change_type), dataOf(row), changed?.toSorted() ?? null)
     })
     .sort()

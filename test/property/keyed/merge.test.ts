@@ -4,17 +4,29 @@ import { test } from 'vitest'
 import { conditionText } from '../../model/condition.js'
 import { merge } from '../../model/merge.js'
 import { conditionOf, scopeOf } from './conditions.js'
-import { agree, callText, given, inputForm, type LoadCase, local, memory, passed, runs, scenarioOf } from './library.js'
+import {
+  agree,
+  callText,
+  given,
+  inputForm,
+  type LoadCase,
+  local,
+  memory,
+  passed,
+  patiently,
+  runs,
+  scenarioOf,
+} from './library.js'
 import { inputOf, type Shape, shapeOf, weighted } from './shapes.js'
 
-test('merge in memory: rows, receipts and changes are the model’s', async () => {
+test('merge in memory: rows, receipts and changes are the model’s', patiently, async () => {
   await fc.assert(
     fc.asyncProperty(scenario, (one) => agree(one, memory)),
     runs(25),
   )
 })
 
-test('merge in a local folder: rows, receipts and changes are the model’s', async () => {
+test('merge in a local folder: rows, receipts and changes are the model’s', patiently, async () => {
   await fc.assert(
     fc.asyncProperty(scenario, (one) => agree(one, local)),
     runs(6),
@@ -50,18 +62,18 @@ function mergeOf(shape: Shape): fc.Arbitrary<LoadCase> {
         const settings = given({
           ...common,
           exact,
+          scope: scope?.text,
           deleteWhen: deleteWhen && conditionText(deleteWhen),
           whenMatched: whenMatched && conditionText(whenMatched),
         })
-        const options = given({ ...common, deleteWhen, whenMatched })
+        const options = given({ ...common, scope: scope?.holds, deleteWhen, whenMatched })
         return {
-          text: callText('merge', rows, { ...settings, ...given({ scope: scope?.text }) }, form),
+          text: callText('merge', rows, settings, form),
           stamps: 'row',
-          model: (before, load) =>
-            merge(before, rows, { ...options, ...given({ scope: scope?.holds }) }, load),
+          model: (before, load) => merge(before, rows, options, load),
           run: (table, more, known) => {
             const { rows: input, types } = passed(rows, form, known)
-            return table.merge(input, { ...settings, ...given({ scope: scope?.text }), types, ...more })
+            return table.merge(input, { ...settings, types, ...more })
           },
         }
       })

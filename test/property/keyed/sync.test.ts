@@ -3,17 +3,29 @@ import fc from 'fast-check'
 import { test } from 'vitest'
 import { type SyncOptions, sync } from '../../model/sync.js'
 import { scopeOf } from './conditions.js'
-import { agree, callText, given, inputForm, type LoadCase, local, memory, passed, runs, scenarioOf } from './library.js'
+import {
+  agree,
+  callText,
+  given,
+  inputForm,
+  type LoadCase,
+  local,
+  memory,
+  passed,
+  patiently,
+  runs,
+  scenarioOf,
+} from './library.js'
 import { inputOf, type Shape, shapeOf, weighted } from './shapes.js'
 
-test('sync in memory: rows, receipts and changes are the model’s', async () => {
+test('sync in memory: rows, receipts and changes are the model’s', patiently, async () => {
   await fc.assert(
     fc.asyncProperty(scenario, (one) => agree(one, memory)),
     runs(25),
   )
 })
 
-test('sync in a local folder: rows, receipts and changes are the model’s', async () => {
+test('sync in a local folder: rows, receipts and changes are the model’s', patiently, async () => {
   await fc.assert(
     fc.asyncProperty(scenario, (one) => agree(one, local)),
     runs(6),
@@ -44,15 +56,14 @@ function syncOf(shape: Shape): fc.Arbitrary<LoadCase> {
         const rows = scope
           ? { ...input, rows: input.rows.filter((row, index) => index === 7 || scope.holds(row)) }
           : input
-        const settings = { ...options, ...given({ exact }) }
+        const settings = { ...options, ...given({ exact, scope: scope?.text }) }
         return {
-          text: callText('sync', rows, { ...settings, ...given({ scope: scope?.text }) }, form),
+          text: callText('sync', rows, settings, form),
           stamps: 'row',
-          model: (before, load) =>
-            sync(before, rows, { ...options, ...given({ scope: scope?.holds }) }, load),
+          model: (before, load) => sync(before, rows, { ...options, ...given({ scope: scope?.holds }) }, load),
           run: (table, common, known) => {
             const { rows: input, types } = passed(rows, form, known)
-            return table.sync(input, { ...settings, ...given({ scope: scope?.text }), types, ...common })
+            return table.sync(input, { ...settings, types, ...common })
           },
         }
       })
