@@ -326,7 +326,7 @@ async function afterCommit(
 
 /** For the next snapshot that is compared with these rows. */
 async function keepRowHashes(load: Load, { shape, verdict }: Planned, { files }: Snapshot): Promise<void> {
-  if (load.mode !== 'sync') return
+  if (load.mode !== 'sync' && load.mode !== 'scd2') return
   const hashes = rowHashesOf(load, shape)
   const added = verdict.add.map(({ file, ...staged }) => ({ ...staged, path: file.path }))
   await load.rowHashes.keep(added, hashes, rowHashContext(load, shape))

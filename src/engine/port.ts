@@ -84,6 +84,8 @@ export interface CopyOptions extends RunOptions {
   /** Rows that each thread may gather before it writes, with `partitionBy`: fewer where there are thousands of partitions. */
   gatheredRows?: number
   rowGroupRows?: number
+  /** One file with the rows as `sql` orders them; only without `partitionBy`. Else nothing is promised about their order. */
+  inOrder?: boolean
   /** Prefix of the file names, unique within the folder. */
   name: string
 }

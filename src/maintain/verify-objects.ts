@@ -1,6 +1,7 @@
 /** Whether the data files of a version are there, with their sizes: a HEAD each where they are few, else LIST pages. */
 import pLimit from 'p-limit'
 import type { AddFile, Snapshot } from '../manifest/actions.js'
+import { tombstonesOf } from '../manifest/tombstones.js'
 import { compareKeys } from '../store/keys.js'
 import type { CallOptions, Store } from '../store/port.js'
 import type { VerifyProblem } from './verify.js'
@@ -27,6 +28,21 @@ export async function checkObjects(
   return { sound, problems }
 }
 
+/** The order of deleted keys, where the table keeps it: without it late events would bring deleted rows back. */
+export async function checkTombstones(
+  store: Store,
+  { metadata }: Pick<Snapshot, 'metadata'>,
+  options: CallOptions = {},
+): Promise<VerifyProblem[]> {
+  const named = tombstonesOf(metadata)
+  if (named === undefined) return []
+  const { key, sizeBytes } = named
+  const found = await store.head(key, options)
+  if (found === undefined) return [{ code: 'missing', key, message: 'the order of deleted keys is not there' }]
+  if (found.sizeBytes === sizeBytes) return []
+  return [{ code: 'size', key, message: `the file has ${found.sizeBytes} bytes, the table says ${sizeBytes}` }]
+}
+
 const mostHeads = 64
 const headsAtOnce = 16
 
@@ -51,7 +67,15 @@ async function listSizes(store: Store, files: readonly AddFile[], options: CallO
 }
 
 /** The log and staging may hold many more objects than the table has files. */
-const besides = ['_change_data/', '_delta_log/', '_published/', '_rejected/', '_staging/']
+const besides = [
+  '_change_data/',
+  '_delta_log/',
+  '_published/',
+  '_rejected/',
+  '_row_hashes/',
+  '_staging/',
+  '_tombstones/',
+]
 
 function rangesBetween(keys: readonly string[]): { after: { startAfter?: string }; last: string }[] {
   const ranges: { after: { startAfter?: string }; last: string }[] = []

@@ -19,7 +19,7 @@ import type { Progress } from '../settings.js'
 import type { CallOptions } from '../store/port.js'
 import { checkFooters } from './verify-footers.js'
 import { checkLog } from './verify-log.js'
-import { checkObjects } from './verify-objects.js'
+import { checkObjects, checkTombstones } from './verify-objects.js'
 
 /** @throws LakeError invalid: no table, no such version; unavailable: the store does not answer */
 export async function verify(reading: Reading, options: VerifyOptions = {}): Promise<VerifyReport> {
@@ -33,7 +33,7 @@ export async function verify(reading: Reading, options: VerifyOptions = {}): Pro
 
   problems.push(...(await checkLog(store, snapshot, { ...call, deep: options.deep === true })))
   const objects = await checkObjects(store, snapshot, objectCall)
-  problems.push(...objects.problems)
+  problems.push(...objects.problems, ...(await checkTombstones(store, snapshot, objectCall)))
   const footers = await checkFooters(store, objects.sound, { ...objectCall, onFile: meter.footer })
   problems.push(...footers.problems)
   if (options.deep) {

@@ -166,7 +166,10 @@ function* decide(
   const matches = isSparse
     ? `${matchedName} m JOIN lw_old AS "current" ON ${samePlace('m', '"current"')} JOIN ${input.name} AS incoming ON ${sameKey(ctx.key, 'm', 'incoming')}`
     : `lw_old AS "current" JOIN ${input.name} AS incoming ON ${sameKey(ctx.key, '"current"', 'incoming')}`
-  const sql = `SELECT ${columnList(ctx.key, 'incoming')}, "current".__lw_file, "current".__lw_row, CASE ${change.join(' ')} END AS __lw_change FROM ${matches}`
+  const moving = ctx.partitionBy.filter((name) => updated.includes(name)).map(quoteIdentifier)
+  const stays = moving.map((name) => `incoming.${name} IS NOT DISTINCT FROM "current".${name}`).join(' AND ') || 'true'
+  const sql = `SELECT ${columnList(ctx.key, 'incoming')}, "current".__lw_file, "current".__lw_row,
+    CASE ${change.join(' ')} END AS __lw_change, ${stays} AS __lw_stays FROM ${matches}`
   const columns = isSparse ? deciding : [...ctx.key, ...deciding]
   const old = { alias: 'lw_old', files, columns }
   decided.matched = yield* relation({ name: decidedName, sql, reads: [old], kept: 'file' })
@@ -289,7 +292,7 @@ function* applyChanges(
   const added = isAllNew ? input.name : addedName
   return yield* rewrite(ctx, {
     ...(removedRows > 0 ? { removed: removedName } : {}),
-    ...{ added, addedRows, changes: changesSql(ctx, added, decided.holders, addedRows) },
+    ...{ added, addedRows, inPlace: !isAllNew, changes: changesSql(ctx, added, decided.holders, addedRows) },
   })
 }
 
@@ -304,7 +307,7 @@ function* makeRemoved(decided: Decided): Generator<Ask, void, Answer> {
   yield* relation({ name: removedName, sql: parts.join(' UNION ALL '), reads: [], kept: 'file' })
 }
 
-/** `lw_added`: the rows that come, as the table will have them, and `__lw_change`. */
+/** `lw_added`: the rows that come, as the table will have them, `__lw_change`, and whose place they take. */
 function* makeAdded(
   ctx: PlanContext,
   { deleteWhen, kept }: Rules,
@@ -316,13 +319,18 @@ function* makeAdded(
   const select = (keptFrom: string) =>
     schema.map(({ name }) => `${kept.includes(name) ? keptFrom : 'incoming'}.${quoteIdentifier(name)}`).join(', ')
   const matches = `${decidedName} m JOIN ${input.name} AS incoming ON ${sameKey(key, 'm', 'incoming')}`
+  const place = ['__lw_file', '__lw_row'].map((name) => `CASE WHEN m.__lw_stays THEN m.${name} END AS ${name}`)
   const before = kept.length === 0 ? '' : ` JOIN lw_before AS "current" ON ${samePlace('m', '"current"')}`
   const parts = [
     ...(decided.u > 0
-      ? [`SELECT ${select('"current"')}, 'u' AS __lw_change FROM ${matches}${before} WHERE m.__lw_change = 'u'`]
+      ? [
+          `SELECT ${select('"current"')}, 'u' AS __lw_change, ${place.join(', ')} FROM ${matches}${before} WHERE m.__lw_change = 'u'`,
+        ]
       : []),
     ...(inserted > 0
-      ? [`SELECT ${select('incoming')}, 'i' AS __lw_change FROM ${unmatched(ctx, deleteWhen, input, decided)}`]
+      ? [
+          `SELECT ${select('incoming')}, 'i' AS __lw_change, NULL::VARCHAR AS __lw_file, NULL::BIGINT AS __lw_row FROM ${unmatched(ctx, deleteWhen, input, decided)}`,
+        ]
       : []),
   ]
   const reads = decided.u > 0 && kept.length > 0 ? [{ alias: 'lw_before', files: decided.holders, columns: kept }] : []

@@ -11,7 +11,7 @@ import type { AddFile } from '../manifest/actions.js'
 import { partitionId } from '../partition/spec.js'
 import { findColumn } from '../schema/names.js'
 import { quoteIdentifier } from '../schema/quote.js'
-import type { Reads } from '../stage/port.js'
+import type { Reads, Rewrites } from '../stage/port.js'
 import { byPartition, folderOf, rowsInFile } from './partitions.js'
 import type { Answer, Ask, PlanContext, StagedFile, Verdict } from './port.js'
 
@@ -22,6 +22,11 @@ export interface RowChanges {
   gone?: readonly AddFile[]
   /** A relation of the rows that come, with the table's columns. Needless where none comes. */
   added?: string
+  /**
+   * `added` also has `__lw_file` and `__lw_row`: of the removed row whose place it takes in the same partition, or nulls. So
+   * columns in which nothing changes need not be encoded again.
+   */
+  inPlace?: boolean
   /** How many come; 0 needs no staging of its own. */
   addedRows: number
   /** A SELECT of the table's columns and `_change_type`, and the old rows that it reads. */
@@ -103,7 +108,7 @@ function* filesOfRemoved(
 
 function* stageRows(
   ctx: PlanContext,
-  { removed, added, addedRows }: RowChanges,
+  { removed, added, addedRows, inPlace = false }: RowChanges,
   touched: AddFile[],
 ): Generator<Ask, StagedFile[], Answer> {
   const names = ctx.schema.map(({ name }) => name)
@@ -114,6 +119,11 @@ function* stageRows(
   if (addedRows > 0 && added !== undefined) parts.push(`SELECT ${columns} FROM ${quoteIdentifier(added)}`)
   if (parts.length === 0) return []
   const reads = touched.length > 0 ? [{ alias: 'kept', files: touched, columns: names }] : []
-  const answer = yield { ask: 'stage', sql: parts.join(' UNION ALL '), reads }
+  const comes = addedRows > 0 && added !== undefined
+  const rewrites: Rewrites | undefined =
+    touched.length > 0 && removed !== undefined && (inPlace || !comes)
+      ? { files: touched, removed, ...(comes ? { added } : {}) }
+      : undefined
+  const answer = yield { ask: 'stage', sql: parts.join(' UNION ALL '), reads, ...(rewrites ? { rewrites } : {}) }
   return answer.ask === 'stage' ? answer.files : []
 }

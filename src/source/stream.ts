@@ -46,7 +46,9 @@ export async function openStream(input: Rows | Table | RecordBatch, ctx: StreamC
     })
   const { first, all } = await peek<unknown>(input)
   if (isArrow(first)) return fedPart(await arrowBatches(all as ArrowInput), ctx, 'the batches')
-  if (typeof first === 'object' && first !== null) assertNoSlip(Object.keys(ctx.types), Object.keys(first))
+  // Where rows may lack columns the first one says little of the others.
+  if (typeof first === 'object' && first !== null && !ctx.absent)
+    assertNoSlip(Object.keys(ctx.types), Object.keys(first))
   const { rowsToBatches } = await import('./rows.js')
   const known = ctx.tableSchema === undefined ? {} : { schema: ctx.tableSchema }
   const keys = ctx.absent ? { keysColumn } : {}

@@ -11,7 +11,8 @@ import { findColumn } from '../schema/names.js'
 import { quoteIdentifier, quoteText } from '../schema/quote.js'
 import { changeDataKey, tombstonesKey } from '../store/keys.js'
 import { fingerprintName } from './fingerprint.js'
-import type { Answer, Ask, Reads, RowHashes, StagedFile, StagedKind } from './port.js'
+import type { Answer, Ask, Reads, Rewrites, RowHashes, StagedFile, StagedKind } from './port.js'
+import { stageRewrite } from './rewrite.js'
 import { type StagingContext, stageRows } from './stage.js'
 
 export interface ExecutorContext extends StagingContext {
@@ -57,7 +58,7 @@ export function createExecutor(ctx: ExecutorContext): Executor {
       case 'stage': {
         const kind = ask.as ?? { kind: 'data' }
         const staging = stagingFor(kind, { ...ctx, replayable: ctx.replayable || ask.reads !== undefined })
-        const files = await stageRows(ask.sql, staging)
+        const files = ask.rewrites ? await rewritten(ctx, ask.sql, ask.rewrites) : await stageRows(ask.sql, staging)
         if (ask.reads === undefined) stagedInput.push(...files)
         return { ask: 'stage', files }
       }
@@ -72,6 +73,23 @@ export function createExecutor(ctx: ExecutorContext): Executor {
   }
 
   return { answer, content }
+}
+
+async function rewritten(
+  ctx: ExecutorContext,
+  sql: string,
+  { files, removed, added }: Rewrites,
+): Promise<StagedFile[]> {
+  const local = await ctx.localFiles(
+    files,
+    ctx.schema.map(({ name }) => name),
+  )
+  const byKey = new Map(local.map((file) => [file.key, file]))
+  const here = files.flatMap((file) => {
+    const found = byKey.get(file.key)
+    return found ? [{ ...file, path: found.path }] : []
+  })
+  return await stageRewrite(sql, { files: here, removed, added }, ctx)
 }
 
 function keep(ctx: ExecutorContext, ask: Extract<Ask, { ask: 'relation' }>): Promise<number> {

@@ -67,7 +67,22 @@ export type Ask =
    * `input` as it is, row by row, nothing is written where the input can itself be read column by column.
    */
   | { ask: 'relation'; name: string; sql: string; reads?: Reads[]; kept?: 'memory' | 'file'; input?: boolean }
-  | { ask: 'stage'; sql: string; reads?: Reads[]; as?: StagedKind }
+  | { ask: 'stage'; sql: string; reads?: Reads[]; as?: StagedKind; rewrites?: Rewrites }
+
+/**
+ * What `sql` does to old files, where they may be put together from their own bytes instead of being encoded anew: of
+ * `files` go the rows of `removed`, and those of `added` come.
+ */
+export interface Rewrites {
+  files: readonly AddFile[]
+  /** A relation of `__lw_file`, `__lw_row`. */
+  removed: string
+  /**
+   * A relation of the table's columns, and `__lw_file`, `__lw_row` of the removed row whose place in the same partition it
+   * takes, or nulls.
+   */
+  added?: string
+}
 
 /**
  *   data          the table's columns, in folders by partition

@@ -218,12 +218,16 @@ async function describe(files: SpoolFile[], ctx: StagingContext): Promise<Staged
   })
 }
 
-function keyOf({ partitionValues }: SpoolFile, ctx: StagingContext): string {
+export function keyOf({ partitionValues }: Pick<SpoolFile, 'partitionValues'>, ctx: StagingContext): string {
   const n = ctx.nextNumber()
   return ctx.keyFor?.(n) ?? dataKey(partitionPath(partitionValues, ctx.partitionBy), ctx.txnId, n)
 }
 
-async function fingerprintsOf(files: SpoolFile[], ctx: StagingContext): Promise<Map<string, Fingerprint>> {
+/** By path. */
+export async function fingerprintsOf(
+  files: Pick<SpoolFile, 'path'>[],
+  ctx: StagingContext,
+): Promise<Map<string, Fingerprint>> {
   const { of, columns } = ctx.fingerprint
   const found = new Map<string, Fingerprint>()
   if (files.length === 0) return found
@@ -251,7 +255,7 @@ function relationOf(files: SpoolFile[], ctx: StagingContext): string {
   })
 }
 
-function dataColumns(ctx: StagingContext): Schema {
+export function dataColumns(ctx: StagingContext): Schema {
   const partitionColumns = new Set(ctx.partitionBy)
   return ctx.schema.filter(({ name }) => !partitionColumns.has(name))
 }
@@ -274,7 +278,7 @@ function groupById(files: SpoolFile[], partitionBy: string[]): Map<string, Spool
 }
 
 /** A name of its own, so that no COPY meets the files of another. */
-async function newSpoolFolder(ctx: StagingContext): Promise<string> {
+export async function newSpoolFolder(ctx: StagingContext): Promise<string> {
   await mkdir(ctx.spoolFolder, { recursive: true })
   return await mkdtemp(join(ctx.spoolFolder, 'copy-'))
 }

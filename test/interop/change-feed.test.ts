@@ -21,7 +21,6 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 const feedReaders = ['deltalake', 'spark', 'trino'] as const
-type FeedReader = (typeof feedReaders)[number]
 
 /** Their folders need escapes, or are the null partition's. */
 const odd = ['a/b', '50%', 'x=y', 'sp ace', "q'uote", '日本', 'a&b#c', '[z]{y}', null]
@@ -132,8 +131,10 @@ test('whole partitions that are replaced are told row by row by us, and as files
     [-1, 2],
   ] as const) {
     const ours = sums(await ourChanges(table, { since, until }))
-    for (const name of feedReaders)
+    for (const name of ['deltalake', 'spark'] as const)
       expect({ name, rows: sums(await reader(name).changes(root, { since, until })) }).toEqual({ name, rows: ours })
+    // Files that go without change data are more than Trino derives changes from, though the protocol lets it.
+    await expect(reader('trino').changes(root, { since, until })).rejects.toThrow(/'remove' entries without 'cdc'/)
   }
   expect(
     (await table.changes({ since: 0, until: 1 }).toArray()).map(({ id, _change_type }) => [id, _change_type]),
@@ -363,15 +364,11 @@ async function expectAgreement(
       expect(ours.length).toBeGreaterThan(0)
       for (const name of feedReaders) {
         const rows = await reader(name).changes(location, { since, until })
-        expect({ name, since, until, rows }).toEqual({ name, since, until, rows: seenByFeed(name, ours) })
+        expect({ name, since, until, rows }).toEqual({ name, since, until, rows: seenBy(name, ours) })
       }
     }
   }
   return { versions }
-}
-
-function seenByFeed(name: FeedReader, rows: string[]): string[] {
-  return seenBy(name, rows)
 }
 
 async function ourChanges(table: Table, range: { since: number; until?: number }): Promise<string[]> {

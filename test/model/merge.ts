@@ -11,7 +11,7 @@
  *   key not in the input, row in the scope     kept, or deleted with whenNotMatchedBySource: 'delete'
  *
  * Columns of the input that a condition names and the table does not have only say what to do: they are not stored. In a
- * table that is made by this load, those of `deleteWhen`.
+ * table that is made by this load, those of `deleteWhen` that it names of the incoming row alone.
  */
 import { type Condition, columnsIn, isTrue } from './condition.js'
 import { type Incoming, type IncomingOptions, oneRowPerKey, withColumnsOf } from './incoming.js'
@@ -93,21 +93,24 @@ export function merge(before: Table, incoming: Incoming, options: MergeOptions, 
 function unstoredColumns(before: Table, incoming: Incoming, options: MergeOptions): string[] {
   const { deleteWhen, whenMatched, updateColumns = [] } = options
   const isNew = before.columns.length === 0
-  const current = isNew ? incoming.columns : before.columns
-  const has = (columns: Incoming['columns'], name: string) => columns.some((column) => column.name === name)
-  const named: string[] = []
-  for (const [condition, bare] of [[deleteWhen, 'incoming'] as const, [whenMatched, 'current'] as const]) {
-    if (condition === undefined) continue
-    const mine = columnsIn(condition, 'incoming', bare)
-    const missing = [
-      ...mine.filter((name) => !has(incoming.columns, name)),
-      ...columnsIn(condition, 'current', bare).filter((name) => !has(current, name)),
-    ]
-    if (missing.length > 0) throw new Refused('invalid', `a condition names ${missing.join(', ')}`)
-    if (condition === deleteWhen || !isNew) named.push(...mine)
-  }
-  const stored = [...before.columns.map(({ name }) => name), ...updateColumns, ...before.key, ...before.partitionBy]
-  return named.filter((name) => !stored.includes(name))
+  const deletes = deleteWhen ? namesIn(deleteWhen, 'incoming') : { incoming: [], current: [] }
+  const updates = whenMatched ? namesIn(whenMatched, 'current') : { incoming: [], current: [] }
+  const named = isNew ? deletes.incoming : [...deletes.incoming, ...updates.incoming]
+  const known = before.columns.map(({ name }) => name)
+  const stored = [...known, ...updateColumns, ...before.key, ...before.partitionBy, ...(isNew ? deletes.current : [])]
+  const supplied = incoming.columns.map(({ name }) => name)
+  const unstored = named.filter((name) => supplied.includes(name) && !stored.includes(name))
+  const current = isNew ? supplied.filter((name) => !unstored.includes(name)) : known
+  const missing = [
+    ...[...deletes.incoming, ...updates.incoming].filter((name) => !supplied.includes(name)),
+    ...[...deletes.current, ...updates.current].filter((name) => !current.includes(name)),
+  ]
+  if (missing.length > 0) throw new Refused('invalid', `a condition names ${missing.join(', ')}`)
+  return unstored
+}
+
+function namesIn(condition: Condition, bare: 'incoming' | 'current'): { incoming: string[]; current: string[] } {
+  return { incoming: columnsIn(condition, 'incoming', bare), current: columnsIn(condition, 'current', bare) }
 }
 
 function only(row: Row, names: readonly string[]): Row {

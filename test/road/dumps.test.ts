@@ -4,7 +4,7 @@
  * differ, and the last one leaves the table equal to the last file.
  */
 import { randomUUID } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
@@ -69,9 +69,7 @@ const sets: DataSet[] = [
 ]
 
 describe.each(sets)('$folder', ({ folder, key, partitionBy = [], first, nights }) => {
-  const missing = Object.keys(nights).filter((night) => !existsSync(pathOf(folder, night)))
-
-  test.skipIf(missing.length > 0)('a chain of syncs ends equal to the last dump', { timeout: 240_000 }, async () => {
+  test('a chain of syncs ends equal to the last dump', { timeout: 240_000 }, async () => {
     await using place = await localPlace()
     await using table = await openTable(`${place.url}/${randomUUID()}`, { key, partitionBy })
     await table.sync(csv(pathOf(folder, first)), asText)

@@ -215,7 +215,7 @@ describe.each(places)('on $name', ({ make }) => {
     }
   })
 
-  test('an approval that dies at any of its steps is repeated, and commits once', async () => {
+  test('an approval that dies at any of its steps is repeated, and commits once', { timeout: 240_000 }, async () => {
     await using place = await make()
     await using table = await filled(place)
     const store = await openStore(table.url, place.store)
@@ -243,7 +243,7 @@ describe.each(places)('on $name', ({ make }) => {
     await store.close()
   })
 
-  test('a load that dies on its way to be held is listed only once it is whole', async () => {
+  test('a load that dies on its way to be held is listed only once it is whole', { timeout: 240_000 }, async () => {
     await using place = await make()
     await using table = await filled(place)
     const store = await openStore(table.url, place.store)

@@ -452,6 +452,11 @@ test('the change feed tells what happened to the rows, whatever it means for the
   ])
   await load(table, 3, { maxDeleteRatio: 1 })
   expect(await feed(place, 3)).toEqual(['delete 1 c 3 -'])
+  // A row is known by its key and its beginning.
+  await load(table, 5, '4 a')
+  await load(table, 6, '4 b')
+  await load(table, 4, { late: 'insert' }, '4 a')
+  expect(await feed(place, 6)).toEqual(['delete 4 a 5 6', 'insert 4 a 4 6'])
 })
 
 test('settings that contradict the columns are refused', async () => {

@@ -6,6 +6,7 @@
  * Files end in `.staged`, so that no glob for Parquet meets them, and their names never collide with those of another
  * statement that writes to the same folder.
  */
+import { join } from 'node:path'
 import type { DuckDBType } from '@duckdb/node-api'
 import { LakeError } from '../../errors.js'
 import type { CopiedFile, CopyOptions, Row } from '../port.js'
@@ -21,7 +22,7 @@ export interface Column {
 
 /** @param columns of `sql`, for the shape of nested field ids */
 export function copySql(sql: string, options: CopyOptions, columns: readonly Column[]): string {
-  const { folder, partitionBy, targetFileBytes, rowGroupRows = defaultRowGroupRows, name } = options
+  const { folder, partitionBy, targetFileBytes, rowGroupRows = defaultRowGroupRows, inOrder = false, name } = options
   if (!/^[A-Za-z0-9._-]+$/.test(name))
     throw new LakeError('invalid', 'the name of staged files may hold letters, digits, `.`, `_` and `-`', { name })
   const settings = [
@@ -33,13 +34,13 @@ export function copySql(sql: string, options: CopyOptions, columns: readonly Col
     'PARQUET_VERSION V1',
     `ROW_GROUP_SIZE ${rowGroupRows}`,
     'RETURN_STATS',
-    // APPEND never overwrites, which is why it needs the uuid.
-    'APPEND',
-    `FILENAME_PATTERN ${quotePath(`${name}-{uuid}`)}`,
-    `FILE_EXTENSION 'staged'`,
   ]
   const ids = fieldIdStruct(columns, options)
   if (ids !== '') settings.push(`FIELD_IDS {${ids}}`)
+  // Into several files, which may be begun at any time, threads write as they come.
+  if (inOrder) return `COPY (${sql}) TO ${quotePath(join(folder, `${name}.staged`))} (${settings.join(', ')})`
+  // APPEND never overwrites, which is why it needs the uuid.
+  settings.push('APPEND', `FILENAME_PATTERN ${quotePath(`${name}-{uuid}`)}`, `FILE_EXTENSION 'staged'`)
   if (partitionBy.length > 0) settings.push(`PARTITION_BY (${identList(partitionBy)})`, 'WRITE_PARTITION_COLUMNS false')
   // Without a size there would be one file per thread or one called like the folder.
   else settings.push(`FILE_SIZE_BYTES ${targetFileBytes ?? Number.MAX_SAFE_INTEGER}`)

@@ -34,6 +34,7 @@ import { eitherKey, instant, keyList, sameKey } from './names.js'
  *   __lw_corrected_at                 the row of the load that corrects its untracked columns
  *   __lw_cut                          it ends earlier than before: the load says so
  *   __lw_followed                     and another version begins there
+ *   __lw_shifted                      it begins at another instant than before
  *   __lw_corrected, __lw_by_row       how often it was corrected, and by rows of the load
  */
 export function changesSql(ctx: PlanContext, history: History, moment: Moment): string {
@@ -81,7 +82,7 @@ export function changesSql(ctx: PlanContext, history: History, moment: Moment): 
   ), acted AS (${actedSql})
   SELECT ${key}, __lw_action, __lw_start AS __lw_from, __lw_until AS __lw_to, __lw_file, __lw_row, __lw_at,
     CASE WHEN __lw_corrects THEN __lw_c_at END AS __lw_corrected_at,
-    __lw_is_cut AS __lw_cut, __lw_is_cut AND __lw_before_row AS __lw_followed,
+    __lw_is_cut AS __lw_cut, __lw_is_cut AND __lw_before_row AS __lw_followed, __lw_is_shifted AS __lw_shifted,
     (__lw_action = 'replace')::INT + __lw_extended::INT + __lw_corrects::INT AS __lw_by_row,
     __lw_by_row + (__lw_action = 'remove')::INT + __lw_moved::INT AS __lw_corrected
   FROM acted WHERE __lw_action IS NOT NULL`
@@ -94,7 +95,8 @@ const actedSql = `
         WHEN __lw_s1 IS NULL THEN NULL
         WHEN __lw_known = 'confirmed' THEN CASE WHEN __lw_moved THEN 'change' ELSE 'copy' END
         WHEN __lw_corrects OR __lw_start <> __lw_from OR __lw_until IS DISTINCT FROM __lw_to THEN 'change' END AS __lw_action,
-      coalesce(__lw_known = 'version' AND __lw_s1 IS NOT NULL AND __lw_until IS DISTINCT FROM __lw_to AND __lw_before_told, false) AS __lw_is_cut
+      coalesce(__lw_known = 'version' AND __lw_s1 IS NOT NULL AND __lw_until IS DISTINCT FROM __lw_to AND __lw_before_told, false) AS __lw_is_cut,
+      coalesce(__lw_start <> __lw_from, false) AS __lw_is_shifted
     FROM (
       SELECT *, coalesce(__lw_known = 'confirmed' AND __lw_s1 IS NOT NULL AND __lw_after_gone, false) AS __lw_moved,
         CASE WHEN __lw_until IS NULL AND __lw_s1 IS NOT NULL AND __lw_c_at IS NOT NULL

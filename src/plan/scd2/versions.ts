@@ -49,19 +49,23 @@ export function* makeVersions(
   }
 }
 
-/** Row-level changes: what a load does to the rows of the table, whatever it means for the history. */
+/**
+ * Row-level changes: what a load does to the rows of the table, whatever it means for the history. A row is known by its
+ * key and by when it begins, so that one which begins at another instant is another row.
+ */
 export function feedSql(ctx: PlanContext, made: Made): string {
   const columns = ctx.schema.map(({ name }) => quoteIdentifier(name)).join(', ')
   const of = (relation: string, change: string) => `SELECT ${columns}, '${change}' AS _change_type FROM ${relation}`
   const old = (actions: string) =>
-    `(lw_before SEMI JOIN (SELECT * FROM lw_changes WHERE __lw_action IN (${actions})) c USING (__lw_file, __lw_row))`
+    `(lw_before SEMI JOIN (SELECT * FROM lw_changes WHERE ${actions}) c USING (__lw_file, __lw_row))`
+  const same = `__lw_action IN ('change', 'replace') AND NOT __lw_shifted`
   const come = [
-    `${of('lw_added', 'update_postimage')} WHERE __lw_action IN ('change', 'replace')`,
-    `${of('lw_added', 'insert')} WHERE __lw_action IN ('insert', 'copy')`,
+    `${of('lw_added', 'update_postimage')} WHERE ${same}`,
+    `${of('lw_added', 'insert')} WHERE NOT (${same})`,
   ]
   if (made.removed === undefined) return come.join(' UNION ALL ')
-  const go = [of(old(`'change', 'replace'`), 'update_preimage'), of(old(`'remove'`), 'delete')]
-  return [...go, ...come].join(' UNION ALL ')
+  const goes = `CASE WHEN __lw_action = 'remove' THEN true ELSE __lw_action IN ('change', 'replace') AND __lw_shifted END`
+  return [of(old(same), 'update_preimage'), of(old(goes), 'delete'), ...come].join(' UNION ALL ')
 }
 
 /** The load's rows where there is nothing that they could touch. */
@@ -139,7 +143,7 @@ function ofTheTable(ctx: PlanContext, history: History, rows: Rows, corrects: bo
 
 function select(ctx: PlanContext, columns: string[]): string {
   const named = columns.map((sql, at) => `${sql} AS ${quoteIdentifier(ctx.schema[at]?.name ?? '')}`)
-  return `SELECT ${named.join(', ')}, c.__lw_action, c.__lw_followed`
+  return `SELECT ${named.join(', ')}, c.__lw_action, c.__lw_followed, c.__lw_shifted`
 }
 
 /** The columns that say when a version holds. */

@@ -27,7 +27,8 @@ def read(request):
 def cdf(request):
     until = request.get("until")
     where = "" if until is None else f" where _commit_version <= {int(until)}"
-    feed = f"select * from table({{catalog}}.system.table_changes('r', '{{name}}', {int(request['since'])}))"
+    since = "" if request["since"] < 0 else f", {int(request['since'])}"
+    feed = f"select * from table({{catalog}}.system.table_changes('r', '{{name}}'{since}))"
     return query(request, feed + where, leave_out="_commit_timestamp")
 
 
