@@ -72,10 +72,12 @@ function mergeColumns({ settings, remembered }: Load, base: Snapshot | undefined
   const incoming = input.schema.filter(({ name }) => input.supplied.some((own) => sameName(own, name)))
   const rows = { incoming, current: base?.metadata.schema ?? incoming }
   // In a table that is made by this load, a condition on two rows speaks of columns that it will have.
-  const conditions = (base ? (['deleteWhen', 'whenMatched'] as const) : (['deleteWhen'] as const)).flatMap((setting) => {
-    const text = settings[setting]
-    return text === undefined ? [] : [parseCondition(text, setting, rows)]
-  })
+  const conditions = (base ? (['deleteWhen', 'whenMatched'] as const) : (['deleteWhen'] as const)).flatMap(
+    (setting) => {
+      const text = settings[setting]
+      return text === undefined ? [] : [parseCondition(text, setting, rows)]
+    },
+  )
   const named = conditions.flatMap((condition) => [...columnsIn(condition, 'incoming')])
   const stored = [
     ...(base?.metadata.schema ?? []).map(({ name }) => name),

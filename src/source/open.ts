@@ -123,6 +123,13 @@ class OpenedInput implements Input {
     return { orderType, orderKind: this.opening.orders.kind, ignored: `SELECT CAST(${ignored} AS BIGINT) AS n` }
   }
 
+  get parquetFiles(): readonly string[] {
+    const { parts } = this.composition
+    return parts.every((part) => part.parquetFiles !== undefined)
+      ? parts.flatMap((part) => part.parquetFiles ?? [])
+      : []
+  }
+
   get rejects(): string | undefined {
     return this.composition.divert ? composeRejects(this.composition) : undefined
   }

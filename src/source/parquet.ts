@@ -48,6 +48,7 @@ async function parquetPart(files: LocalFile[], options: SourceOptions, engine: E
     explain: async (message) => explain(message, files),
   })
   part.columnar = true
+  part.parquetFiles = files.map(({ path }) => path)
   return part
 }
 

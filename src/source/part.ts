@@ -27,6 +27,8 @@ export interface Part {
   columnar?: boolean
   /** First file, or what else to call the rows in a message. */
   label: string
+  /** Of Parquet files alone, which are read in place: their paths. */
+  parquetFiles?: readonly string[]
   /** Names that the part's own settings change, new by old. */
   rename: Record<string, string>
   /** Rows that could not be read at all, where they are diverted: a SELECT of `__lw_file, __lw_row, __lw_reason, __lw_raw`. */

@@ -27,6 +27,8 @@ export interface Input {
   readonly typedBy: Record<string, 'declared' | 'table' | 'inferred' | 'typed'>
   /** Whether `select` can be run again with the same rows. */
   readonly replayable: boolean
+  /** Where nothing but Parquet files is read, in place: their paths. */
+  readonly parquetFiles?: readonly string[]
   /** Whether `select` reads only the columns that are asked of it, so that a copy of the rows would save nothing. */
   readonly columnar?: boolean
   /**

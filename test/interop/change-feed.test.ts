@@ -48,8 +48,8 @@ test('every mode writes a feed that deltalake, Spark and Trino read as we do, fo
     whenNotMatchedBySource: 'delete',
   })
   await table.sync([person(30, 'synced', 'plain'), person(3, null, 'sp ace'), person(40, 'new', 'plain')], types)
-  const { versions } = await expectAgreement(root, table, { from: 0 })
-  expect(versions.at(-1)).toBe(5)
+  expect((await table.snapshot()).version).toBe(5)
+  await expectAgreement(root, table, { from: 0 })
 })
 
 test('histories and events are read alike', async () => {
@@ -350,25 +350,25 @@ describe("Spark's own MERGE on a copy gives the table, and the net changes, of o
   })
 })
 
-/** Every range of versions after `from`, as each reader gives it, is what `changes` gives. */
-async function expectAgreement(
-  location: Location,
-  table: Table,
-  { from }: { from: number },
-): Promise<{ versions: number[] }> {
+/** Every range of versions after `from` (on S3, where each takes long: every version and all of them) is what `changes` gives. */
+async function expectAgreement(location: Location, table: Table, { from }: { from: number }): Promise<void> {
   const newest = (await table.snapshot()).version
   const versions = Array.from({ length: newest - from + 1 }, (_, n) => from + n)
-  for (const since of versions) {
-    for (const until of versions.filter((version) => version > since)) {
-      const ours = await ourChanges(table, { since, until })
-      expect(ours.length).toBeGreaterThan(0)
-      for (const name of feedReaders) {
-        const rows = await reader(name).changes(location, { since, until })
-        expect({ name, since, until, rows }).toEqual({ name, since, until, rows: seenBy(name, ours) })
-      }
+  const ranges = versions.flatMap((since) =>
+    versions.filter((until) => until > since).map((until) => ({ since, until })),
+  )
+  const asked =
+    typeof location === 'string'
+      ? ranges
+      : ranges.filter(({ since, until }) => until === since + 1 || until - since === newest - from)
+  for (const range of asked) {
+    const ours = await ourChanges(table, range)
+    expect(ours.length).toBeGreaterThan(0)
+    for (const name of feedReaders) {
+      const rows = await reader(name).changes(location, range)
+      expect({ name, range, rows }).toEqual({ name, range, rows: seenBy(name, ours) })
     }
   }
-  return { versions }
 }
 
 async function ourChanges(table: Table, range: { since: number; until?: number }): Promise<string[]> {

@@ -23,14 +23,7 @@ import { snapshotAt } from '../snapshot.js'
 import { openWorkplace } from '../workplace.js'
 import { type LocalFileAt, localFilesAt } from './files.js'
 import { type SourceName, type Sources, sourceNames, sourcesOf } from './sources.js'
-import {
-  type ChangeRequest,
-  type ChangeShape,
-  changesSql,
-  changeType,
-  commitVersion,
-  repeatedKeySql,
-} from './sql.js'
+import { type ChangeRequest, type ChangeShape, changesSql, changeType, commitVersion, repeatedKeySql } from './sql.js'
 
 /** @throws LakeError invalid: changes that are not there any more, or that the columns of today cannot show */
 export async function openChanges(reading: Reading, range: VersionRange, options: ChangesOptions): Promise<OpenResult> {

@@ -94,7 +94,7 @@ function netSql(shape: ChangeShape, { has, byKey }: ChangeRequest): Composed {
     events.push(signed(sign, `(${computed.rows})`))
   } else if (has.has('before')) events.push(signed('1', 'lw_after'), signed('-1', 'lw_before'))
   const last = (test: string) => `max(${commitVersion}) FILTER (WHERE __lw_n ${test} 0)`
-  const sums = `SELECT ${columns}, sum(__lw_n) AS __lw_n, max(${commitVersion}) AS __lw_latest,
+  const sums = `SELECT ${columns}, CAST(sum(__lw_n) AS BIGINT) AS __lw_n, max(${commitVersion}) AS __lw_latest,
 CASE WHEN sum(__lw_n) > 0 THEN ${last('>')} ELSE ${last('<')} END AS ${commitVersion}
 FROM (${events.join('\nUNION ALL\n')}) GROUP BY ${columns}`
   steps.push({ name: 'lw_sums', sql: sums })
@@ -149,7 +149,7 @@ function comparedSql(shape: ChangeShape, compared: string[]): Composed {
 /** How many more (or less) of each row there are after a commit than before it. */
 function summedSql(shape: ChangeShape): Composed {
   const list = identList([...shape.columns, commitVersion])
-  const sums = `SELECT ${list}, sum(__lw_n) AS __lw_n
+  const sums = `SELECT ${list}, CAST(sum(__lw_n) AS BIGINT) AS __lw_n
 FROM (SELECT ${list}, 1 AS __lw_n FROM lw_after UNION ALL SELECT ${list}, -1 FROM lw_before)
 GROUP BY ${list} HAVING sum(__lw_n) <> 0`
   const step = { name: 'lw_sums', sql: sums }
@@ -202,7 +202,7 @@ ${changed} AS ${changedColumns}, unnest(${types}) AS ${changeType} FROM ${from})
 /** Rows each of which is a change of its own, as often as its sum says. */
 function single({ columns }: ChangeShape, from: string): string {
   return `SELECT ${identList(columns)}, CASE WHEN __lw_n > 0 THEN 'insert' ELSE 'delete' END AS ${changeType},
-${commitVersion}, ${noColumns} FROM (SELECT *, unnest(range(CAST(abs(__lw_n) AS BIGINT))) FROM ${from})`
+${commitVersion}, ${noColumns} FROM (SELECT *, unnest(range(abs(__lw_n))) FROM ${from})`
 }
 
 function alone({ columns }: ChangeShape, view: string, type: string): Composed {

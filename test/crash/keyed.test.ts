@@ -1,0 +1,3 @@
+import { killEverywhere } from './kill.js'
+
+killEverywhere(['merge', 'sync', 'scd2', 'cdc', 'delete'])
