@@ -158,8 +158,10 @@ class DuckDBEngine implements Engine {
   }
 
   async copy(sql: string, options: CopyOptions): Promise<CopiedFile[]> {
-    const columns = await this.columnsOf(sql, options)
+    // Types are needed for the ids of what is nested; to learn them costs as much as a small statement itself.
+    const columns = options.inOrder && !hasNestedIds(options) ? undefined : await this.columnsOf(sql, options)
     const statement = copySql(sql, options, columns)
+    if (options.apart) return (await this.rowsApart(statement, options)).map(copiedFile)
     const limits = [
       ['partitioned_write_max_open_files', options.maxOpenFiles],
       ['partitioned_write_flush_threshold', options.gatheredRows],
@@ -186,6 +188,21 @@ class DuckDBEngine implements Engine {
     for (const feed of this.feeds) feed.close()
     this.connection.closeSync()
     this.instance.closeSync()
+  }
+
+  private async rowsApart(sql: string, options: RunOptions): Promise<Row[]> {
+    this.assertOpen()
+    const connection = await this.instance.connect()
+    try {
+      return await this.guarded(connection, options, async () => {
+        const result = await connection.run(sql)
+        const read = rowReader(result.columnNames(), result.columnTypes())
+        return (await result.fetchAllChunks()).flatMap(read)
+      })
+    } finally {
+      this.leaveFeeds(connection)
+      connection.closeSync()
+    }
   }
 
   private async columnsOf(sql: string, options: RunOptions): Promise<Column[]> {
@@ -259,6 +276,10 @@ class DuckDBEngine implements Engine {
   private assertOpen(): void {
     if (this.closed) throw new LakeError('invalid', 'the engine is closed', { fix: 'Open another one.' })
   }
+}
+
+function hasNestedIds({ fieldIds }: CopyOptions): boolean {
+  return Object.keys(fieldIds).some((name) => name.includes('.'))
 }
 
 function isIterable(batches: BatchStream): batches is Iterable<RecordBatch> {

@@ -86,6 +86,8 @@ export interface CopyOptions extends RunOptions {
   rowGroupRows?: number
   /** One file with the rows as `sql` orders them; only without `partitionBy`. Else nothing is promised about their order. */
   inOrder?: boolean
+  /** On a connection of its own, beside other statements: several at once, where each keeps one core busy. No TEMP relations. */
+  apart?: boolean
   /** Prefix of the file names, unique within the folder. */
   name: string
 }

@@ -22,6 +22,7 @@ import type { AddFile } from '../manifest/actions.js'
 import { matchesPartition, type Predicate, predicateSql, predicateText } from '../partition/scope.js'
 import { findColumn, foldName, nearMiss } from '../schema/names.js'
 import { quoteIdentifier, quoteText } from '../schema/quote.js'
+import { fingerprintPartsSql } from '../stage/fingerprint.js'
 import { candidateFiles } from './candidates.js'
 import { columnsIn, conditionSql, parseCondition } from './condition.js'
 import { refuseRepeatedKeys, repeatedKeysSql } from './keys.js'
@@ -60,6 +61,8 @@ const addedName = 'lw_added'
 const removedName = 'lw_removed'
 
 const createdAt = '_created_at'
+/** Bits of `__lw_changed`. */
+const mostKnownColumns = 64
 
 /** What the caller said about rows that meet. */
 interface Rules {
@@ -71,6 +74,8 @@ interface Rules {
   kept: string[]
   /** Columns of the matched row that decide what becomes of it. */
   deciding: string[]
+  /** An updated row is the incoming one, but for the time of its creation: `lw_decided` has it then. */
+  isWhole: boolean
 }
 
 function rulesOf(ctx: PlanContext): Rules {
@@ -85,15 +90,12 @@ function rulesOf(ctx: PlanContext): Rules {
   const updated = updatedColumns(ctx)
   const tested = [deleteWhen, whenMatched].flatMap((one) => (one ? [...columnsIn(one, 'current')] : []))
   const names = schema.map(({ name }) => name)
-  return {
-    deleteWhen,
-    whenMatched,
-    updated,
-    kept: names.filter(
-      (name) => !key.includes(name) && !updated.includes(name) && (!loadColumns.includes(name) || name === createdAt),
-    ),
-    deciding: names.filter((name) => updated.includes(name) || tested.includes(foldName(name))),
-  }
+  const kept = names.filter(
+    (name) => !key.includes(name) && !updated.includes(name) && (!loadColumns.includes(name) || name === createdAt),
+  )
+  const deciding = names.filter((name) => updated.includes(name) || tested.includes(foldName(name)))
+  const isWhole = kept.every((name) => name === createdAt) && schema.length <= mostKnownColumns
+  return { deleteWhen, whenMatched, updated, kept, deciding, isWhole }
 }
 
 function updatedColumns({ schema, key, loadColumns, input, settings }: PlanContext): string[] {
@@ -113,7 +115,7 @@ function updatedColumns({ schema, key, loadColumns, input, settings }: PlanConte
 }
 
 function* keepRows(ctx: PlanContext): Generator<Ask, number, Answer> {
-  return yield* relation({ name: rowsName, sql: `SELECT * FROM ${ctx.input.name}`, kept: 'file' })
+  return yield* relation({ name: rowsName, sql: `SELECT * FROM ${ctx.input.name}`, kept: 'file', input: true })
 }
 
 function* refuseOutsideScope({ scope, key }: PlanContext, input: UniqueRows): Generator<Ask, void, Answer> {
@@ -148,7 +150,7 @@ interface Decided {
 /** `lw_decided`: the keys that the input and the table both have, where the old rows lie, and what becomes of them. */
 function* decide(
   ctx: PlanContext,
-  { deleteWhen, whenMatched, updated, deciding }: Rules,
+  rules: Rules,
   input: UniqueRows,
   candidates: AddFile[],
 ): Generator<Ask, Decided, Answer> {
@@ -156,22 +158,12 @@ function* decide(
   const isSparse = input.rows < candidates.length * denseRowsPerFile
   const files = isSparse ? yield* filesWithMatch(ctx, input, candidates) : candidates
   if (files.length === 0) return decided
-  const differ = updated.map(quoteIdentifier).map((name) => `incoming.${name} IS DISTINCT FROM "current".${name}`)
-  const change = [
-    ...(deleteWhen ? [`WHEN ${conditionSql(deleteWhen)} THEN 'd'`] : []),
-    ...(whenMatched ? [`WHEN NOT ${conditionSql(whenMatched)} THEN 'x'`] : []),
-    ...(differ.length > 0 ? [`WHEN ${differ.join(' OR ')} THEN 'u'`] : []),
-    `WHEN true THEN '='`,
-  ]
   const matches = isSparse
     ? `${matchedName} m JOIN lw_old AS "current" ON ${samePlace('m', '"current"')} JOIN ${input.name} AS incoming ON ${sameKey(ctx.key, 'm', 'incoming')}`
     : `lw_old AS "current" JOIN ${input.name} AS incoming ON ${sameKey(ctx.key, '"current"', 'incoming')}`
-  const moving = ctx.partitionBy.filter((name) => updated.includes(name)).map(quoteIdentifier)
-  const stays = moving.map((name) => `incoming.${name} IS NOT DISTINCT FROM "current".${name}`).join(' AND ') || 'true'
-  const sql = `SELECT ${columnList(ctx.key, 'incoming')}, "current".__lw_file, "current".__lw_row,
-    CASE ${change.join(' ')} END AS __lw_change, ${stays} AS __lw_stays FROM ${matches}`
-  const columns = isSparse ? deciding : [...ctx.key, ...deciding]
-  const old = { alias: 'lw_old', files, columns }
+  const sql = rules.isWhole ? wholeRowsSql(ctx, rules, matches) : decisionSql(ctx, rules, matches)
+  const columns = rules.isWhole ? [...rules.deciding, ...rules.kept] : rules.deciding
+  const old = { alias: 'lw_old', files, columns: isSparse && !rules.isWhole ? columns : [...ctx.key, ...columns] }
   decided.matched = yield* relation({ name: decidedName, sql, reads: [old], kept: 'file' })
   const groups = yield* changesByFile()
   for (const { __lw_change: name, n } of groups) decided[name as 'u' | 'd' | 'x' | '='] += Number(n)
@@ -183,6 +175,66 @@ function* decide(
   refuseMatchesOutside(ctx, holding(['u', 'd', 'x', '=']))
   decided.holders = holding(['u', 'd'])
   return decided
+}
+
+/** @param matches what follows FROM: `incoming` and `current`, side by side */
+function decisionSql(ctx: PlanContext, rules: Rules, matches: string): string {
+  return `SELECT ${columnList(ctx.key, 'incoming')}, ${decisionColumns(ctx, rules).join(', ')} FROM ${matches}`
+}
+
+function decisionColumns({ partitionBy }: PlanContext, { deleteWhen, whenMatched, updated }: Rules): string[] {
+  const differ = updated.map(
+    (name) => `incoming.${quoteIdentifier(name)} IS DISTINCT FROM "current".${quoteIdentifier(name)}`,
+  )
+  const change = [
+    ...(deleteWhen ? [`WHEN ${conditionSql(deleteWhen)} THEN 'd'`] : []),
+    ...(whenMatched ? [`WHEN NOT ${conditionSql(whenMatched)} THEN 'x'`] : []),
+    ...(differ.length > 0 ? [`WHEN ${differ.join(' OR ')} THEN 'u'`] : []),
+    `WHEN true THEN '='`,
+  ]
+  const moving = partitionBy.filter((name) => updated.includes(name)).map(quoteIdentifier)
+  const stays = moving.map((name) => `incoming.${name} IS NOT DISTINCT FROM "current".${name}`).join(' AND ') || 'true'
+  const places = ['"current".__lw_file', '"current".__lw_row']
+  return [...places, `CASE ${change.join(' ')} END AS __lw_change`, `${stays} AS __lw_stays`]
+}
+
+/**
+ * With the row as it will be where it is updated, and what is known of the old one while it is at hand, so that it need not
+ * be read again: `__lw_sum`, `__lw_xor`, `__lw_changed` (see `Rewrites.known`).
+ */
+function wholeRowsSql(ctx: PlanContext, rules: Rules, matches: string): string {
+  const { schema, key, partitionBy, loadColumns, fingerprint } = ctx
+  const oldName = (name: string) => quoteIdentifier(`__lw_old_${name}`)
+  const newName = (name: string) => quoteIdentifier(`__lw_new_${name}`)
+  const both = schema.flatMap(({ name }) => [
+    ...(rules.kept.includes(name) || !loadColumns.includes(name)
+      ? [`"current".${quoteIdentifier(name)} AS ${oldName(name)}`]
+      : []),
+    `incoming.${quoteIdentifier(name)} AS ${newName(name)}`,
+  ])
+  const isUpdated = `__lw_change = 'u'`
+  const values = schema.map(({ name }) => {
+    if (key.includes(name)) return `${newName(name)} AS ${quoteIdentifier(name)}`
+    const value = rules.kept.includes(name) ? oldName(name) : newName(name)
+    return `CASE WHEN ${isUpdated} THEN ${value} END AS ${quoteIdentifier(name)}`
+  })
+  const bits = schema
+    .filter(({ name }) => !partitionBy.includes(name))
+    .map(({ name }, bit) => {
+      if (key.includes(name) || rules.kept.includes(name)) return '0'
+      const differs = loadColumns.includes(name) ? 'true' : `${oldName(name)} IS DISTINCT FROM ${newName(name)}`
+      return `CASE WHEN ${differs} THEN ${1n << BigInt(bit)}::UBIGINT ELSE 0 END`
+    })
+  const parts = fingerprintPartsSql(fingerprint.columns.map((field) => ({ ...field, name: `__lw_old_${field.name}` })))
+  const goes = `__lw_change IN ('u', 'd')`
+  const known = [
+    `CASE WHEN ${goes} THEN ${parts.sum} END AS __lw_sum`,
+    `CASE WHEN ${goes} THEN ${parts.xor} END AS __lw_xor`,
+    `CASE WHEN ${isUpdated} THEN (${bits.join(' + ') || '0'})::UBIGINT END AS __lw_changed`,
+  ]
+  const decision = ['__lw_file', '__lw_row', '__lw_change', '__lw_stays']
+  return `SELECT ${[...values, ...decision, ...known].join(', ')}
+    FROM (SELECT ${[...decisionColumns(ctx, rules), ...both].join(', ')} FROM ${matches})`
 }
 
 /** With so many rows of the input for each file, nearly every file has a match: to find out which would cost a scan. */
@@ -286,55 +338,66 @@ function* applyChanges(
   const addedRows = inserted + decided.u
   const removedRows = decided.u + decided.d + decided.left
   if (addedRows + removedRows === 0) return { supersede: [], add: [], partitions: outcome(ctx, [], []) }
-  if (removedRows > 0) yield* makeRemoved(decided)
+  // What only the table has is known by its key alone.
+  const known = rules.isWhole && decided.left === 0
+  if (removedRows > 0) yield* makeRemoved(decided, known)
   const isAllNew = removedRows === 0 && addedRows === input.rows
   if (addedRows > 0 && !isAllNew) yield* makeAdded(ctx, rules, input, decided, inserted)
   const added = isAllNew ? input.name : addedName
   return yield* rewrite(ctx, {
     ...(removedRows > 0 ? { removed: removedName } : {}),
-    ...{ added, addedRows, inPlace: !isAllNew, changes: changesSql(ctx, added, decided.holders, addedRows) },
+    ...{ added, addedRows, inPlace: !isAllNew, known, changes: changesSql(ctx, added, decided.holders, addedRows) },
   })
 }
 
 /** `lw_removed`: where the old rows lie that go, and why. */
-function* makeRemoved(decided: Decided): Generator<Ask, void, Answer> {
+function* makeRemoved(decided: Decided, known: boolean): Generator<Ask, void, Answer> {
+  const columns = ['__lw_file', '__lw_row', '__lw_change', ...(known ? ['__lw_sum', '__lw_xor'] : [])].join(', ')
   const parts = [
-    ...(decided.u + decided.d > 0
-      ? [`SELECT __lw_file, __lw_row, __lw_change FROM ${decidedName} WHERE __lw_change IN ('u', 'd')`]
-      : []),
+    ...(decided.u + decided.d > 0 ? [`SELECT ${columns} FROM ${decidedName} WHERE __lw_change IN ('u', 'd')`] : []),
     ...(decided.left > 0 ? [`SELECT __lw_file, __lw_row, 'd' AS __lw_change FROM ${leftName}`] : []),
   ]
-  yield* relation({ name: removedName, sql: parts.join(' UNION ALL '), reads: [], kept: 'file' })
+  yield* relation({ name: removedName, sql: parts.join(' UNION ALL '), reads: [], kept: 'view' })
 }
 
 /** `lw_added`: the rows that come, as the table will have them, `__lw_change`, and whose place they take. */
 function* makeAdded(
   ctx: PlanContext,
-  { deleteWhen, kept }: Rules,
+  rules: Rules,
   input: UniqueRows,
   decided: Decided,
   inserted: number,
 ): Generator<Ask, void, Answer> {
-  const { schema, key } = ctx
-  const select = (keptFrom: string) =>
-    schema.map(({ name }) => `${kept.includes(name) ? keptFrom : 'incoming'}.${quoteIdentifier(name)}`).join(', ')
-  const matches = `${decidedName} m JOIN ${input.name} AS incoming ON ${sameKey(key, 'm', 'incoming')}`
-  const place = ['__lw_file', '__lw_row'].map((name) => `CASE WHEN m.__lw_stays THEN m.${name} END AS ${name}`)
-  const before = kept.length === 0 ? '' : ` JOIN lw_before AS "current" ON ${samePlace('m', '"current"')}`
+  const { deleteWhen, kept, isWhole } = rules
+  const columns = columnList(
+    ctx.schema.map(({ name }) => name),
+    'incoming',
+  )
+  const nowhere = 'NULL::VARCHAR AS __lw_file, NULL::BIGINT AS __lw_row, NULL::UBIGINT AS __lw_changed'
   const parts = [
-    ...(decided.u > 0
-      ? [
-          `SELECT ${select('"current"')}, 'u' AS __lw_change, ${place.join(', ')} FROM ${matches}${before} WHERE m.__lw_change = 'u'`,
-        ]
-      : []),
+    ...(decided.u > 0 ? [updatedSql(ctx, rules, input)] : []),
     ...(inserted > 0
-      ? [
-          `SELECT ${select('incoming')}, 'i' AS __lw_change, NULL::VARCHAR AS __lw_file, NULL::BIGINT AS __lw_row FROM ${unmatched(ctx, deleteWhen, input, decided)}`,
-        ]
+      ? [`SELECT ${columns}, 'i' AS __lw_change, ${nowhere} FROM ${unmatched(ctx, deleteWhen, input, decided)}`]
       : []),
   ]
-  const reads = decided.u > 0 && kept.length > 0 ? [{ alias: 'lw_before', files: decided.holders, columns: kept }] : []
-  yield* relation({ name: addedName, sql: parts.join(' UNION ALL '), reads, kept: 'file' })
+  const needsOld = decided.u > 0 && !isWhole && kept.length > 0
+  const reads = needsOld ? [{ alias: 'lw_before', files: decided.holders, columns: kept }] : []
+  const sql = parts.join(' UNION ALL ')
+  yield* relation({ name: addedName, sql, reads, kept: isWhole && inserted === 0 ? 'view' : 'file' })
+}
+
+function updatedSql({ schema, key }: PlanContext, { kept, isWhole }: Rules, input: UniqueRows): string {
+  const place = ['__lw_file', '__lw_row'].map((name) => `CASE WHEN m.__lw_stays THEN m.${name} END AS ${name}`)
+  const columns = schema.map(({ name }) => {
+    const from = isWhole ? 'm' : kept.includes(name) ? '"current"' : 'incoming'
+    return `${from}.${quoteIdentifier(name)}`
+  })
+  const changed = isWhole ? 'm.__lw_changed' : 'NULL::UBIGINT AS __lw_changed'
+  const before = kept.length === 0 ? '' : ` JOIN lw_before AS "current" ON ${samePlace('m', '"current"')}`
+  const from = isWhole
+    ? `${decidedName} m`
+    : `${decidedName} m JOIN ${input.name} AS incoming ON ${sameKey(key, 'm', 'incoming')}${before}`
+  return `SELECT ${[...columns, `'u' AS __lw_change`, ...place, changed].join(', ')} FROM ${from} WHERE m.__lw_change = 'u'`
 }
 
 /** The old rows as they were, the new ones as they are. */

@@ -27,6 +27,8 @@ export interface RowChanges {
    * columns in which nothing changes need not be encoded again.
    */
   inPlace?: boolean
+  /** @see Rewrites.known */
+  known?: boolean
   /** How many come; 0 needs no staging of its own. */
   addedRows: number
   /** A SELECT of the table's columns and `_change_type`, and the old rows that it reads. */
@@ -108,7 +110,7 @@ function* filesOfRemoved(
 
 function* stageRows(
   ctx: PlanContext,
-  { removed, added, addedRows, inPlace = false }: RowChanges,
+  { removed, added, addedRows, inPlace = false, known = false }: RowChanges,
   touched: AddFile[],
 ): Generator<Ask, StagedFile[], Answer> {
   const names = ctx.schema.map(({ name }) => name)
@@ -122,7 +124,7 @@ function* stageRows(
   const comes = addedRows > 0 && added !== undefined
   const rewrites: Rewrites | undefined =
     touched.length > 0 && removed !== undefined && (inPlace || !comes)
-      ? { files: touched, removed, ...(comes ? { added } : {}) }
+      ? { files: touched, removed, known, ...(comes ? { added } : {}) }
       : undefined
   const answer = yield { ask: 'stage', sql: parts.join(' UNION ALL '), reads, ...(rewrites ? { rewrites } : {}) }
   return answer.ask === 'stage' ? answer.files : []

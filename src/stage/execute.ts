@@ -78,7 +78,7 @@ export function createExecutor(ctx: ExecutorContext): Executor {
 async function rewritten(
   ctx: ExecutorContext,
   sql: string,
-  { files, removed, added }: Rewrites,
+  { files, removed, added, known = false }: Rewrites,
 ): Promise<StagedFile[]> {
   const local = await ctx.localFiles(
     files,
@@ -89,10 +89,11 @@ async function rewritten(
     const found = byKey.get(file.key)
     return found ? [{ ...file, path: found.path }] : []
   })
-  return await stageRewrite(sql, { files: here, removed, added }, ctx)
+  return await stageRewrite(sql, { files: here, removed, added, known }, ctx)
 }
 
 function keep(ctx: ExecutorContext, ask: Extract<Ask, { ask: 'relation' }>): Promise<number> {
+  if (ask.kept === 'view') return defineView(ctx, ask.name, ask.sql)
   if (ask.kept !== 'file') return keepInMemory(ctx, ask)
   return ask.input && ctx.columnar ? defineView(ctx, ask.name, ask.sql) : keepInFile(ctx, ask.name, ask.sql)
 }

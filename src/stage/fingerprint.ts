@@ -29,8 +29,14 @@ export function fingerprintName(engineId: string, columns: Schema): string {
 
 /** Aggregates `fp_sum` (HUGEINT), `fp_xor` (UBIGINT) and `fp_rows` (BIGINT) over the rows of a group. */
 export function fingerprintSql(columns: Schema): string {
-  const { h1, h2 } = rowHashSql(columns)
-  return `sum(hash(${h1}, ${h2})::HUGEINT) AS fp_sum, bit_xor(hash(${h2}, ${h1})) AS fp_xor, count(*) AS fp_rows`
+  const { sum, xor } = fingerprintPartsSql(columns)
+  return `sum(${sum}::HUGEINT) AS fp_sum, bit_xor(${xor}) AS fp_xor, count(*) AS fp_rows`
+}
+
+/** What one row adds to the sum, and to the xor: UBIGINT. */
+export function fingerprintPartsSql(columns: Schema, alias?: string): { sum: string; xor: string } {
+  const { h1, h2 } = rowHashSql(columns, alias)
+  return { sum: `hash(${h1}, ${h2})`, xor: `hash(${h2}, ${h1})` }
 }
 
 /** From a row with the aggregates of `fingerprintSql`. */

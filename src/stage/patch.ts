@@ -11,12 +11,13 @@
  *
  * A file for which this is no gain, or whose columns are not laid out as ours are, is none of it: `rest`.
  *
- * The fingerprint of such a file is worked out from the old one and the rows that differ; the smallest one is read back,
- * so that pieces which do not fit together are noticed.
+ * The fingerprint of such a file is worked out from the old one and the rows that differ, and compared with the one that
+ * is read back, so that pieces which do not fit together are noticed.
  */
 import { rm } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import pLimit from 'p-limit'
+import pLimit, { type LimitFunction } from 'p-limit'
 import { filesRelation, type RelationFile } from '../engine/relation.js'
 import { quoteIdent, quoteText } from '../engine/sql.js'
 import { LakeError } from '../errors.js'
@@ -27,11 +28,10 @@ import { toSql } from '../schema/duckdb.js'
 import { fieldIds } from '../schema/field-ids.js'
 import { isNested } from '../schema/names.js'
 import type { Field } from '../schema/types.js'
-import { fingerprintTagName, parseFingerprintTag, sameContent } from './fingerprint.js'
+import { fingerprintPartsSql, fingerprintTagName, parseFingerprintTag, sameContent } from './fingerprint.js'
 import { type Chunk, openParquet, type ParquetFile, type RowGroup, spliceParquet } from './parquet/splice.js'
 import { chunkStatistics } from './parquet/statistics.js'
 import type { Fingerprint, StagedFile } from './port.js'
-import { rowHashSql } from './row-hash.js'
 import { dataColumns, fingerprintsOf, keyOf, newSpoolFolder, type StagingContext } from './stage.js'
 
 export interface Rewrite {
@@ -44,6 +44,12 @@ export interface Rewrite {
    * the same partition they take, or nulls.
    */
   added: string | undefined
+  /**
+   * Known of the rows already, so that the old ones need not be read for it: `removed` has `__lw_sum` and `__lw_xor`, the
+   * row's part in its file's fingerprint, and `added` has `__lw_changed`, a bit for each data column, in the schema's order,
+   * that differs.
+   */
+  known: boolean
 }
 
 export type LocalFile = AddFile & RelationFile
@@ -66,8 +72,8 @@ interface TouchedGroup {
   start: number
   removed: number
   replaced: number
-  /** Columns in which a row differs from the one that takes its place. */
-  changed: Set<string>
+  /** Columns in which a row differs from the one that takes its place. Undefined before that is known. */
+  changed: Set<string> | undefined
 }
 
 /** What encoding costs, in cells: a value of one column of one row. Tests make it cheap. */
@@ -90,13 +96,14 @@ export async function planPatches(
 ): Promise<Patch[]> {
   const ours = await oursAmong(rewrite.files, ctx)
   if (ours.length === 0) return []
-  await defineGroups(ours, ctx)
-  const found = await touchedGroups(rewrite, ours, ctx)
-  const patches = ours.flatMap(({ old, parquet }, n) => {
-    const patch = patchOf({ old, parquet, n }, found, ctx)
-    return isGain(patch, ctx, costs) ? [patch] : []
-  })
-  return patches.sort((a, b) => a.old.sizeBytes - b.old.sizeBytes)
+  const patches = ours.map((file, n): Patch => ({ ...file, n, ...nothingTouched(ctx) }))
+  await defineGroups(patches, ctx)
+  await countTouched(patches, rewrite, ctx)
+  // What changes in them is not known yet; if they are too dear even for one column, that is not looked at.
+  const hopeful = patches.filter((patch) => isGain(patch, ctx, costs))
+  if (hopeful.length === 0) return []
+  await (rewrite.known ? sumKnown(hopeful, rewrite, ctx) : sumRead(hopeful, rewrite, ctx))
+  return hopeful.filter((patch) => isGain(patch, ctx, costs)).sort((a, b) => a.old.sizeBytes - b.old.sizeBytes)
 }
 
 /** @param rest staged files with rows that came anew; few of them are put at the end of a file of their partition */
@@ -109,22 +116,22 @@ export async function patchFiles(
   await defineRows(patches, rewrite, ctx)
   const appended = await appendable(patches, rest, ctx)
   const inTurn = pLimit(splicesAtOnce)
-  const spliced: Promise<Spliced>[] = []
-  try {
-    for (const patch of patches) {
-      const pieces = await encodePieces(patch, ctx)
-      spliced.push(inTurn(() => splice(patch, pieces, appended.get(patch), ctx)))
-    }
-  } finally {
-    await Promise.allSettled(spliced)
-  }
+  const encoding = pLimit(Math.min(availableParallelism(), mostAtOnce))
+  const spliced = patches.map((patch) =>
+    inTurn(async () => await splice(patch, await encodePieces(patch, encoding, ctx), appended.get(patch), ctx)),
+  )
+  // Nothing may still be under way when the caller cleans up.
+  const failed = (await Promise.allSettled(spliced)).find((one) => one.status === 'rejected')
+  if (failed) throw failed.reason
   const files = await Promise.all(spliced)
   await verify(files, ctx)
   const kept = new Set([...appended.values()].map(({ file }) => file))
   return [...rest.filter((file) => !kept.has(file)), ...files.map(({ staged }) => staged)]
 }
 
-const splicesAtOnce = 2
+/** One is put together while pieces of others are encoded. */
+const splicesAtOnce = 4
+const mostAtOnce = 8
 const filesTable = 'lw_patch_files'
 const groupsTable = 'lw_patch_groups'
 const touchedTable = 'lw_patch_touched'
@@ -168,7 +175,7 @@ async function modelColumns(ctx: StagingContext): Promise<ParquetFile['columns']
 
 async function copyPiece(sql: string, folder: string, name: string, columns: Field[], ctx: StagingContext) {
   return await ctx.engine.copy(sql, {
-    ...{ folder, name, partitionBy: [], inOrder: true, rowGroupRows: mostGroupRows },
+    ...{ folder, name, partitionBy: [], inOrder: true, apart: true, rowGroupRows: mostGroupRows },
     fieldIds: fieldIds(columns),
     signal: ctx.signal,
   })
@@ -177,7 +184,7 @@ async function copyPiece(sql: string, folder: string, name: string, columns: Fie
 /** Of a piece, which is one row group: beyond it the old file's row groups are too large to be taken apart. */
 const mostGroupRows = 2 ** 27
 
-async function defineGroups(files: { old: LocalFile; parquet: ParquetFile }[], ctx: StagingContext): Promise<void> {
+async function defineGroups(files: readonly Pick<Patch, 'old' | 'parquet'>[], ctx: StagingContext): Promise<void> {
   const named = files.map(({ old }, n) => ({ n, k: old.key }))
   const groups = files.flatMap(({ parquet }, n) => groupsOf(parquet).map(({ start }, g) => ({ n, g, s: start })))
   await defineTable(filesTable, named, { n: 'INTEGER', k: 'VARCHAR' }, ctx)
@@ -207,71 +214,110 @@ function groupsOf({ rowGroups }: ParquetFile): { rows: number; start: number }[]
   })
 }
 
-/** One row for each row group with a row that goes. */
-async function touchedGroups(
-  { removed, added }: Rewrite,
-  files: { old: LocalFile }[],
-  ctx: StagingContext,
-): Promise<Map<string, Record<string, unknown>>> {
-  const relation = filesRelation({
-    files: files.map(({ old }) => old),
-    schema: ctx.schema,
-    partitionBy: ctx.partitionBy,
-    provenance: true,
-  })
-  const isReplaced = added === undefined ? 'false' : 'a.__lw_row IS NOT NULL'
-  const differ = dataColumns(ctx).map(({ name }, i) => {
-    const column = quoteIdent(name)
-    return added === undefined
-      ? `false AS c${i}`
-      : `bool_or(${isReplaced} AND o.${column} IS DISTINCT FROM a.${column}) AS c${i}`
-  })
-  const hashes = (alias: string) => {
-    const { h1, h2 } = rowHashSql(ctx.fingerprint.columns, alias)
-    return { sum: `hash(${h1}, ${h2})`, xor: `hash(${h2}, ${h1})` }
-  }
-  const [old, now] = [hashes('o'), added === undefined ? { sum: '0', xor: '0' } : hashes('a')]
+function nothingTouched({ fingerprint: { of } }: StagingContext): Pick<Patch, 'touched' | 'before' | 'after'> {
+  const nothing = { of, sum: 0n, xor: 0n, rows: 0 }
+  return { touched: new Map(), before: { ...nothing }, after: { ...nothing } }
+}
+
+/** Which row groups lose a row, and how many of these rows are replaced. */
+async function countTouched(patches: Patch[], { removed, added }: Rewrite, ctx: StagingContext): Promise<void> {
   const options = { signal: ctx.signal }
-  // In a table of its own, so that its size is known where it is joined with what is much larger.
   await ctx.engine.run(
     `CREATE OR REPLACE TEMP TABLE ${touchedTable} AS
-      SELECT f.n, g.g, d.__lw_file, d.__lw_row FROM ${quoteIdent(removed)} d JOIN ${filesTable} f ON f.k = d.__lw_file
+      SELECT g.g, f.n, d.* FROM ${quoteIdent(removed)} d JOIN ${filesTable} f ON f.k = d.__lw_file
       ASOF JOIN ${groupsTable} g ON g.n = f.n AND g.s <= d.__lw_row`,
     options,
   )
-  const place = (alias: string) => `${alias}.__lw_file = p.__lw_file AND ${alias}.__lw_row = p.__lw_row`
+  const replaced =
+    added === undefined
+      ? '0'
+      : `count(a.__lw_row) AS replaced FROM ${touchedTable} p LEFT JOIN ${quoteIdent(added)} a ON ${placeOf('a')}`
   const rows = await ctx.engine.rows(
-    `SELECT p.n, p.g, count(*) AS removed, count(*) FILTER (${isReplaced}) AS replaced,
-      sum(${old.sum}::HUGEINT) AS old_sum, bit_xor(${old.xor}) AS old_xor,
-      sum(CASE WHEN ${isReplaced} THEN ${now.sum} ELSE 0 END::HUGEINT) AS new_sum,
-      bit_xor(CASE WHEN ${isReplaced} THEN ${now.xor} ELSE 0 END::UBIGINT) AS new_xor, ${differ.join(', ')}
-    FROM (${relation}) o JOIN ${touchedTable} p ON ${place('o')}
-    ${added === undefined ? '' : `LEFT JOIN ${quoteIdent(added)} a ON ${place('a')}`}
-    GROUP BY p.n, p.g`,
+    `SELECT p.n, p.g, count(*) AS removed, ${added === undefined ? `0 AS replaced FROM ${touchedTable} p` : replaced} GROUP BY p.n, p.g`,
     options,
   )
-  return new Map(rows.map((row) => [`${row.n}:${row.g}`, row]))
+  const groups = patches.map(({ parquet }) => groupsOf(parquet))
+  for (const { n, g, removed: gone, replaced: kept } of rows) {
+    const group = groups[Number(n)]?.[Number(g)]
+    const counts = { removed: Number(gone), replaced: Number(kept), changed: undefined }
+    if (group) patches[Number(n)]?.touched.set(Number(g), { ...group, ...counts })
+  }
 }
 
-function patchOf(
-  { old, parquet, n }: Pick<Patch, 'old' | 'parquet' | 'n'>,
-  found: Map<string, Record<string, unknown>>,
+/** What differs, and what fingerprints gain and lose by it, from what the plan knows. */
+async function sumKnown(patches: readonly Patch[], { added }: Rewrite, ctx: StagingContext): Promise<void> {
+  const now = partsOf('a', added, ctx)
+  const changed = added === undefined ? '0::UBIGINT' : 'coalesce(bit_or(a.__lw_changed), 0)::UBIGINT'
+  const rows = await ctx.engine.rows(
+    `SELECT p.n, p.g, sum(p.__lw_sum::HUGEINT) AS old_sum, bit_xor(p.__lw_xor) AS old_xor,
+      ${now.sum} AS new_sum, ${now.xor} AS new_xor, ${changed} AS changed
+    FROM ${touchedTable} p ${now.join} GROUP BY p.n, p.g`,
+    { signal: ctx.signal },
+  )
+  const columns = dataColumns(ctx)
+  take(patches, rows, (row) => columns.filter((_, i) => ((BigInt(String(row.changed)) >> BigInt(i)) & 1n) === 1n))
+}
+
+/** The same, from the old rows themselves. */
+async function sumRead(patches: readonly Patch[], { added }: Rewrite, ctx: StagingContext): Promise<void> {
+  const { schema, partitionBy } = ctx
+  const relation = filesRelation({ files: patches.map(({ old }) => old), schema, partitionBy, provenance: true })
+  const columns = dataColumns(ctx)
+  const now = partsOf('a', added, ctx)
+  const differ = columns.map(({ name }, i) => {
+    const column = quoteIdent(name)
+    return added === undefined
+      ? `false AS c${i}`
+      : `bool_or(a.__lw_row IS NOT NULL AND o.${column} IS DISTINCT FROM a.${column}) AS c${i}`
+  })
+  const old = fingerprintParts(ctx, 'o')
+  const rows = await ctx.engine.rows(
+    `SELECT p.n, p.g, sum(${old.sum}::HUGEINT) AS old_sum, bit_xor(${old.xor}) AS old_xor,
+      ${now.sum} AS new_sum, ${now.xor} AS new_xor, ${differ.join(', ')}
+    FROM (${relation}) o JOIN ${touchedTable} p ON ${placeOf('o')} ${now.join} GROUP BY p.n, p.g`,
+    { signal: ctx.signal },
+  )
+  take(patches, rows, (row) => columns.filter((_, i) => row[`c${i}`] === true))
+}
+
+/** Of the rows that take the place of others. */
+function partsOf(
+  alias: string,
+  added: string | undefined,
   ctx: StagingContext,
-): Patch {
-  const { of } = ctx.fingerprint
-  const touched: Patch['touched'] = new Map()
-  const before: Fingerprint = { of, sum: 0n, xor: 0n, rows: 0 }
-  const after: Fingerprint = { ...before }
-  for (const [g, { rows, start }] of groupsOf(parquet).entries()) {
-    const row = found.get(`${n}:${g}`)
-    if (row === undefined) continue
-    const changed = dataColumns(ctx).filter((_, i) => row[`c${i}`] === true)
-    const group = { rows, start, removed: Number(row.removed), replaced: Number(row.replaced) }
-    touched.set(g, { ...group, changed: new Set(changed.map(({ name }) => name)) })
-    addTo(before, row.old_sum, row.old_xor, group.removed)
-    addTo(after, row.new_sum, row.new_xor, group.replaced)
+): { sum: string; xor: string; join: string } {
+  if (added === undefined) return { sum: '0', xor: '0', join: '' }
+  const parts = fingerprintParts(ctx, alias)
+  const isReplaced = `${alias}.__lw_row IS NOT NULL`
+  return {
+    sum: `sum(CASE WHEN ${isReplaced} THEN ${parts.sum} ELSE 0 END::HUGEINT)`,
+    xor: `bit_xor(CASE WHEN ${isReplaced} THEN ${parts.xor} ELSE 0 END::UBIGINT)`,
+    join: `LEFT JOIN ${quoteIdent(added)} ${alias} ON ${placeOf(alias)}`,
   }
-  return { old, parquet, n, touched, before, after }
+}
+
+function placeOf(alias: string): string {
+  return `${alias}.__lw_file = p.__lw_file AND ${alias}.__lw_row = p.__lw_row`
+}
+
+function fingerprintParts({ fingerprint }: StagingContext, alias: string): { sum: string; xor: string } {
+  return fingerprintPartsSql(fingerprint.columns, alias)
+}
+
+function take(
+  patches: readonly Patch[],
+  rows: readonly Record<string, unknown>[],
+  changedIn: (row: Record<string, unknown>) => Field[],
+): void {
+  const byNumber = new Map(patches.map((patch) => [patch.n, patch]))
+  for (const row of rows) {
+    const patch = byNumber.get(Number(row.n))
+    const group = patch?.touched.get(Number(row.g))
+    if (patch === undefined || group === undefined) continue
+    group.changed = new Set(changedIn(row).map(({ name }) => name))
+    addTo(patch.before, row.old_sum, row.old_xor, group.removed)
+    addTo(patch.after, row.new_sum, row.new_xor, group.replaced)
+  }
 }
 
 function addTo(fingerprint: Fingerprint, sum: unknown, xor: unknown, rows: number): void {
@@ -287,19 +333,19 @@ function isGain({ parquet, touched }: Patch, ctx: StagingContext, costs: PatchCo
   for (const { rows, removed, replaced, changed } of touched.values()) {
     if (rows > mostGroupRows) return false
     // In files that are kept in an order, a row whose place in it changes goes to where it belongs.
-    if (ctx.sortBy.some((name) => changed.has(name))) return false
-    cost += costs.perGroup + rows * (removed > replaced ? columns : changed.size)
+    if (ctx.sortBy.some((name) => changed?.has(name))) return false
+    cost += costs.perGroup + rows * (removed > replaced ? columns : (changed?.size ?? 1))
   }
   const small = parquet.rowGroups.filter(({ rows }) => rows < costs.smallRows).length
   return cost < cells * costs.gain && small <= costs.mostSmall
 }
 
-/** Rows by file and number, in that order, so that those of a row group lie together. */
+/** Rows by file and number, in that order, so that those of a row group lie together. Other connections read them. */
 async function defineRows(patches: readonly Patch[], { removed, added }: Rewrite, ctx: StagingContext): Promise<void> {
   const numbered = patches.map(({ n }) => n).join(', ')
   const some = patches.some(({ touched }) => [...touched.values()].some((group) => group.removed > group.replaced))
   const changed = new Set(
-    patches.flatMap(({ touched }) => [...touched.values()].flatMap((group) => [...group.changed])),
+    patches.flatMap(({ touched }) => [...touched.values()].flatMap(({ changed: own }) => [...(own ?? [])])),
   )
   const columns = dataColumns(ctx).filter(({ name }) => some || changed.has(name))
   const values = columns.map(({ name }) => `, a.${quoteIdent(name)}`).join('')
@@ -310,10 +356,10 @@ async function defineRows(patches: readonly Patch[], { removed, added }: Rewrite
       ? `SELECT 0 AS __lw_n, 0::BIGINT AS __lw_row WHERE false`
       : `SELECT f.n AS __lw_n, a.__lw_row${values} FROM ${place(added)} ORDER BY __lw_n, __lw_row`
   const options = { signal: ctx.signal }
-  await ctx.engine.run(`CREATE OR REPLACE TEMP TABLE ${rowsTable} AS ${rows}`, options)
+  await ctx.engine.run(`CREATE OR REPLACE TABLE ${rowsTable} AS ${rows}`, options)
   const gone = `SELECT f.n AS __lw_n, a.__lw_row FROM ${place(removed)}`
   await ctx.engine.run(
-    `CREATE OR REPLACE TEMP TABLE ${goneTable} AS SELECT * FROM (${gone}) ANTI JOIN ${rowsTable} USING (__lw_n, __lw_row) ORDER BY __lw_n, __lw_row`,
+    `CREATE OR REPLACE TABLE ${goneTable} AS SELECT * FROM (${gone}) ANTI JOIN ${rowsTable} USING (__lw_n, __lw_row) ORDER BY __lw_n, __lw_row`,
     options,
   )
 }
@@ -327,36 +373,53 @@ interface Pieces {
   byGroup: Map<number, Piece>
 }
 
-async function encodePieces({ old, n, touched }: Patch, ctx: StagingContext): Promise<Pieces> {
+async function encodePieces(patch: Patch, encoding: LimitFunction, ctx: StagingContext): Promise<Pieces> {
   const folder = await newSpoolFolder(ctx)
-  const byGroup: Pieces['byGroup'] = new Map()
-  const request = { files: [old], schema: ctx.schema, partitionBy: ctx.partitionBy, provenance: true }
-  const relation = filesRelation(request)
-  for (const [g, group] of touched) {
-    const loses = group.removed > group.replaced
-    const rows = group.rows - group.removed + group.replaced
-    const columns = dataColumns(ctx).filter(({ name }) => loses || group.changed.has(name))
-    if (rows === 0) byGroup.set(g, undefined)
-    if (rows === 0 || columns.length === 0) continue
-    const [copied] = await copyPiece(pieceSql(relation, n, group, columns), folder, `group-${g}`, columns, ctx)
-    const file = await openParquet(copied?.path ?? '')
-    if (file.rowGroups.length !== 1 || file.rowGroups[0]?.rows !== rows) throw notWhole(old, rows)
-    const hasNaN = columns.filter(({ name }) => copied?.columns[name]?.hasNaN).map(({ name }) => name)
-    byGroup.set(g, { file, columns: new Set(columns.map(({ name }) => name)), hasNaN: new Set(hasNaN) })
-  }
-  return { folder, byGroup }
+  const { schema, partitionBy } = ctx
+  const relation = filesRelation({ files: [patch.old], schema, partitionBy, provenance: true })
+  const pieces = [...patch.touched].map(([g, group]) =>
+    encoding(async (): Promise<[number, Piece][]> => {
+      const loses = group.removed > group.replaced
+      const columns = dataColumns(ctx).filter(({ name }) => loses || group.changed?.has(name))
+      if (group.rows - group.removed + group.replaced === 0) return [[g, undefined]]
+      if (columns.length === 0) return []
+      const sql = pieceSql(relation, patch.n, group, columns)
+      return [[g, await encodePiece(sql, `group-${g}`, group, columns, patch.old, folder, ctx)]]
+    }),
+  )
+  const settled = await Promise.allSettled(pieces)
+  const failed = settled.find((one) => one.status === 'rejected')
+  if (failed) throw failed.reason
+  return { folder, byGroup: new Map((await Promise.all(pieces)).flat()) }
+}
+
+async function encodePiece(
+  sql: string,
+  name: string,
+  group: TouchedGroup,
+  columns: Field[],
+  old: LocalFile,
+  folder: string,
+  ctx: StagingContext,
+): Promise<Piece> {
+  const rows = group.rows - group.removed + group.replaced
+  const [copied] = await copyPiece(sql, folder, name, columns, ctx)
+  const file = await openParquet(copied?.path ?? '')
+  if (file.rowGroups.length !== 1 || file.rowGroups[0]?.rows !== rows) throw notWhole(old, rows)
+  const names = columns.map((column) => column.name)
+  return { file, columns: new Set(names), hasNaN: new Set(names.filter((one) => copied?.columns[one]?.hasNaN)) }
 }
 
 /** The rows of a row group as they are now, in their order. */
-function pieceSql(relation: string, n: number, { rows, start }: TouchedGroup, columns: Field[]): string {
+function pieceSql(relation: string, n: number, group: TouchedGroup, columns: Field[]): string {
+  const { start, rows, removed, replaced } = group
   const within = `__lw_row BETWEEN ${start} AND ${start + rows - 1}`
   const names = columns.map(({ name }) => quoteIdent(name))
   const values = names.map((name) => `CASE WHEN a.__lw_row IS NULL THEN o.${name} ELSE a.${name} END AS ${name}`)
-  return `SELECT ${values.join(', ')}
-    FROM (SELECT ${names.join(', ')}, __lw_row FROM (${relation}) WHERE ${within}) o
-    LEFT JOIN (SELECT * FROM ${rowsTable} WHERE __lw_n = ${n} AND ${within}) a ON a.__lw_row = o.__lw_row
-    ANTI JOIN (SELECT __lw_row FROM ${goneTable} WHERE __lw_n = ${n} AND ${within}) d ON d.__lw_row = o.__lw_row
-    ORDER BY o.__lw_row`
+  const of = (table: string) => `(SELECT * FROM ${table} WHERE __lw_n = ${n} AND ${within})`
+  const without = removed > replaced ? ` ANTI JOIN ${of(goneTable)} d ON d.__lw_row = o.__lw_row` : ''
+  return `SELECT ${values.join(', ')} FROM (SELECT ${names.join(', ')}, __lw_row FROM (${relation}) WHERE ${within}) o
+    LEFT JOIN ${of(rowsTable)} a ON a.__lw_row = o.__lw_row${without} ORDER BY o.__lw_row`
 }
 
 /** By patch, the staged file that is put at its end: one that would be small on its own. */
@@ -465,14 +528,17 @@ function statsOf(
   return encodeStats(rows, columns, Object.fromEntries(texts))
 }
 
-/** Pieces that do not fit together would do so in every file: one is enough to tell. */
+/** What was worked out from the old file and the rows that differ, and what is read back, were arrived at independently. */
 async function verify(files: readonly Spliced[], ctx: StagingContext): Promise<void> {
   const derived = files.filter(({ isDerived }) => isDerived).map(({ staged }) => staged)
-  const [smallest] = derived.sort((a, b) => a.file.sizeBytes - b.file.sizeBytes)
-  if (smallest === undefined) return
-  const { path } = smallest.file
-  const read = (await fingerprintsOf([smallest.file], ctx)).get(path)
-  if (read === undefined || !sameContent(read, smallest.fingerprint)) throw notWhole(smallest, smallest.rows)
+  const found = await fingerprintsOf(
+    derived.map(({ file }) => file),
+    ctx,
+  )
+  for (const staged of derived) {
+    const read = found.get(staged.file.path)
+    if (read === undefined || !sameContent(read, staged.fingerprint)) throw notWhole(staged, staged.rows)
+  }
 }
 
 function notWhole({ key }: { key: string }, rows: number): LakeError {

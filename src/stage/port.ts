@@ -64,9 +64,10 @@ export type Ask =
   | { ask: 'rows'; sql: string; reads?: Reads[] }
   /**
    * `kept: 'file'` writes the rows to the spool: for what may be larger than memory, or is read column by column. Of the
-   * `input` as it is, row by row, nothing is written where the input can itself be read column by column.
+   * `input` as it is, row by row, nothing is written where the input can itself be read column by column. `view` is a name
+   * for the SQL, which is worked out anew by each question about it.
    */
-  | { ask: 'relation'; name: string; sql: string; reads?: Reads[]; kept?: 'memory' | 'file'; input?: boolean }
+  | { ask: 'relation'; name: string; sql: string; reads?: Reads[]; kept?: 'memory' | 'file' | 'view'; input?: boolean }
   | { ask: 'stage'; sql: string; reads?: Reads[]; as?: StagedKind; rewrites?: Rewrites }
 
 /**
@@ -82,6 +83,12 @@ export interface Rewrites {
    * takes, or nulls.
    */
   added?: string
+  /**
+   * `removed` has `__lw_sum` and `__lw_xor` too, what the row adds to its file's fingerprint (UBIGINT), and `added` has
+   * `__lw_changed`, a UBIGINT with a bit for each of at most 64 data columns, in the schema's order, that differs from the
+   * removed row's. So the old rows need not be read for it.
+   */
+  known?: boolean
 }
 
 /**

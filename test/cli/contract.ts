@@ -13,8 +13,20 @@ export const rows = z.strictObject({
   deleted: natural.optional(),
   unchanged: natural.optional(),
   ignored: natural.optional(),
+  corrected: natural.optional(),
+  rewritten: natural.optional(),
   rejected: natural.optional(),
 })
+
+/** What a sync deletes was not read; what an event or `--delete-when` deletes was. */
+function accountedFor(mode: string, one: z.infer<typeof rows>): number {
+  const { inserted = 0, updated = 0, deleted = 0, unchanged = 0, ignored = 0, rejected = 0, corrected = 0 } = one
+  if (mode === 'delete') return 0
+  if (mode === 'sync') return inserted + updated + unchanged + ignored + rejected
+  if (mode === 'merge' || mode === 'cdc') return inserted + updated + deleted + unchanged + ignored + rejected
+  if (mode === 'scd2') return inserted + corrected + unchanged + ignored + rejected
+  return one.written + unchanged + rejected
+}
 
 const columns = z.array(z.strictObject({ name: z.string(), type: z.string() }))
 
@@ -25,12 +37,13 @@ export const receipt = z
     created: z.boolean(),
     version: z.int().min(-1),
     loadId: z.string().optional(),
-    mode: z.enum(['append', 'overwrite', 'replace']),
+    mode: z.enum(['append', 'overwrite', 'replace', 'merge', 'sync', 'scd2', 'cdc', 'delete']),
     rows,
     partitions: z.strictObject({ replaced: z.array(z.string()), removed: z.array(z.string()), unchanged: natural }),
     files: z.strictObject({ added: natural, removed: natural }),
     bytes: z.strictObject({ added: natural, removed: natural }),
     durationMs: z.number().min(0),
+    io: z.strictObject({ bytesRead: natural, bytesWritten: natural, requests: natural }),
     columns: columns.optional(),
     plan: z
       .array(
@@ -44,8 +57,8 @@ export const receipt = z
       .optional(),
     rejectedFile: z.string().optional(),
   })
-  .refine(({ rows: { read, rejected = 0, unchanged = 0, written } }) => read === written + unchanged + rejected, {
-    message: 'read = written + unchanged + rejected',
+  .refine(({ mode, rows: one }) => one.read === accountedFor(mode, one), {
+    message: 'the counts add up to what was read',
   })
 
 export const show = z.looseObject({

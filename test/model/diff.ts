@@ -94,14 +94,40 @@ export function changesByKey(
 }
 
 /**
- * The changes from one table to another where nobody wrote them down: by key where there is one and it is unique on both
- * sides, else as multisets, where equal rows cancel.
+ * The changes from one table to another where nobody wrote them down: by key; of rows whose key is repeated on a side, and
+ * without a key, as multisets, where equal rows cancel first.
  */
 export function compared(before: Table, after: Table): RowChange[] {
-  const unique = (rows: readonly Row[]) => [...byKey(rows, after.key).values()].every(({ length }) => length === 1)
-  const hasKey = after.key.length > 0 && unique(before.rows) && unique(after.rows)
-  if (!hasKey) return multisetChanges(before.rows, after.rows)
-  return changesByKey(after.key, comparedColumns(after), before.rows, after.rows)
+  const { key } = after
+  if (key.length === 0) return multisetChanges(before.rows, after.rows)
+  const [old, fresh] = [byKey(before.rows, key), byKey(after.rows, key)]
+  const isRepeated = (row: Row) => [old, fresh].some((side) => (side.get(keyText(row, key))?.length ?? 0) > 1)
+  const once = (rows: readonly Row[]) => rows.filter((row) => !isRepeated(row))
+  return [
+    ...changesByKey(key, comparedColumns(after), once(before.rows), once(after.rows)),
+    ...pairedChanges(key, multisetChanges(before.rows.filter(isRepeated), after.rows.filter(isRepeated))),
+  ]
+}
+
+/** One row of a key that went and one that came are an update. */
+function pairedChanges(key: readonly string[], changes: readonly RowChange[]): RowChange[] {
+  const gone = byKey(
+    changes.flatMap((change) => (change.kind === 'delete' ? [change.row] : [])),
+    key,
+  )
+  const come = byKey(
+    changes.flatMap((change) => (change.kind === 'insert' ? [change.row] : [])),
+    key,
+  )
+  return [...new Set([...gone.keys(), ...come.keys()])].flatMap((text): RowChange[] => {
+    const [old = [], fresh = []] = [gone.get(text), come.get(text)]
+    const [before, after] = [old[0], fresh[0]]
+    if (before && after && old.length === 1 && fresh.length === 1) return [{ kind: 'update', before, after }]
+    return [
+      ...old.map((row): RowChange => ({ kind: 'delete', row })),
+      ...fresh.map((row): RowChange => ({ kind: 'insert', row })),
+    ]
+  })
 }
 
 export function multisetChanges(old: readonly Row[], fresh: readonly Row[]): RowChange[] {

@@ -15,7 +15,6 @@ import type { Engine, Row } from '../../src/engine/port.js'
 import { filesRelation } from '../../src/engine/relation.js'
 import { literal, quoteIdent } from '../../src/engine/sql.js'
 import { encodeStats, parseStats } from '../../src/manifest/stats.js'
-import { toSql } from '../../src/schema/duckdb.js'
 import { fieldIds, withFieldIds } from '../../src/schema/field-ids.js'
 import type { LakeType, Schema } from '../../src/schema/types.js'
 import { fingerprintName, fingerprintTag, fingerprintTagName, sameContent } from '../../src/stage/fingerprint.js'
@@ -226,6 +225,7 @@ describe('a patched file', () => {
         const rewrite: Rewrite = {
           files: files.filter(({ key }) => touched.has(key)),
           removed: 'removed',
+          known: false,
           added: 'added',
         }
         if (rewrite.files.length === 0) return

@@ -20,8 +20,8 @@ export interface Column {
   type: DuckDBType
 }
 
-/** @param columns of `sql`, for the shape of nested field ids */
-export function copySql(sql: string, options: CopyOptions, columns: readonly Column[]): string {
+/** @param columns of `sql`, for the shape of nested field ids; undefined where all ids are of columns that it has */
+export function copySql(sql: string, options: CopyOptions, columns: readonly Column[] | undefined): string {
   const { folder, partitionBy, targetFileBytes, rowGroupRows = defaultRowGroupRows, inOrder = false, name } = options
   if (!/^[A-Za-z0-9._-]+$/.test(name))
     throw new LakeError('invalid', 'the name of staged files may hold letters, digits, `.`, `_` and `-`', { name })
@@ -35,7 +35,7 @@ export function copySql(sql: string, options: CopyOptions, columns: readonly Col
     `ROW_GROUP_SIZE ${rowGroupRows}`,
     'RETURN_STATS',
   ]
-  const ids = fieldIdStruct(columns, options)
+  const ids = columns ? fieldIdStruct(columns, options) : plainFieldIds(options)
   if (ids !== '') settings.push(`FIELD_IDS {${ids}}`)
   // Into several files, which may be begun at any time, threads write as they come.
   if (inOrder) return `COPY (${sql}) TO ${quotePath(join(folder, `${name}.staged`))} (${settings.join(', ')})`
@@ -45,6 +45,12 @@ export function copySql(sql: string, options: CopyOptions, columns: readonly Col
   // Without a size there would be one file per thread or one called like the folder.
   else settings.push(`FILE_SIZE_BYTES ${targetFileBytes ?? Number.MAX_SAFE_INTEGER}`)
   return `COPY (${sql}) TO ${quotePath(folder)} (${settings.join(', ')})`
+}
+
+function plainFieldIds({ fieldIds }: CopyOptions): string {
+  return Object.entries(fieldIds)
+    .map(([name, id]) => `${quoteIdent(name)}: ${id}`)
+    .join(', ')
 }
 
 /** `"a": 1, "s": {__duckdb_field_id: 2, "x": 3}`; columns without an id are left out. */

@@ -36,6 +36,7 @@ export function align(sides: Sides, types: SettledTypes, settings: DiffSettings)
     removed: removed.filter((field) => !isLoadColumn(field)).map(({ name }) => name),
     old: rowsSql(schema, old, types),
     new: rowsSql(schema, now, types),
+    files: filesByKey(sides, types, key[0] ?? ''),
   }
 }
 
@@ -49,6 +50,18 @@ export interface Alignment {
   /** SELECTs with exactly the columns of `schema`. */
   old: string
   new: string
+  /** The Parquet files of each side, where its first key column is in them as it is; none elsewhere. */
+  files: Record<'old' | 'new', readonly string[]>
+}
+
+function filesByKey(sides: Sides, types: SettledTypes, key: string): Alignment['files'] {
+  const settled = types.get(foldName(key))
+  const ofSide = (which: 'old' | 'new'): readonly string[] => {
+    const { files, schema } = sides[which]
+    const field = findColumn(schema, key)
+    return field !== undefined && settled?.[which] === quoteIdent(field.name) ? files : []
+  }
+  return { old: ofSide('old'), new: ofSide('new') }
 }
 
 function rowsSql(schema: Schema, { which, relation }: Side, types: SettledTypes): string {

@@ -10,7 +10,7 @@ import type { Engine, RunOptions } from '../../engine/port.js'
 import { quoteIdent } from '../../engine/sql.js'
 import { LakeError } from '../../errors.js'
 import type { Schema } from '../../schema/types.js'
-import { spoolSql } from './sides.js'
+import { changesSql } from './changes.js'
 
 /** @throws LakeError corrupt: it is not so */
 export async function prove(proof: Proof): Promise<void> {
@@ -27,8 +27,8 @@ export interface Proof {
   schema: Schema
   key: readonly string[]
   compared: Schema
-  /** See `Changes`. */
-  path: string
+  /** See `changesSql`. */
+  folder: string
   exact: boolean
 }
 
@@ -37,7 +37,9 @@ async function byDigests(proof: Proof): Promise<boolean> {
   const sets = setsOf(proof)
   const total = { old: nothing, new: nothing }
   for (const { rows, side } of sets) {
-    const sortKey = `create_sort_key(${[...provenColumns(proof).keys()].map((i) => `v${i}, 'ASC NULLS LAST'`).join(', ')})`
+    // With a column of any width the key is bytes; a few narrow ones alone would make it an integer.
+    const columns = [...[...provenColumns(proof).keys()].map((i) => `v${i}`), `''::BLOB`]
+    const sortKey = `create_sort_key(${columns.map((column) => `${column}, 'ASC NULLS LAST'`).join(', ')})`
     const [row] = await engine.rows(
       `SELECT count(*) AS n, CAST(bit_xor(md5_number(${sortKey})) AS VARCHAR) AS x FROM (${rows.sql})`,
       run,
@@ -74,7 +76,7 @@ function setsOf(proof: Proof): RowSet[] {
     `SELECT ${columns.map(({ name }, i) => `${quoteIdent(name)} AS v${i}`).join(', ')} FROM ${relation}`
   const ofImages = (alias: 'n' | 'o', without: 'i' | 'd'): string => {
     const values = columns.map((field, i) => `${alias}${proof.schema.indexOf(field)} AS v${i}`)
-    return `SELECT ${values.join(', ')} FROM (${spoolSql(proof.path)}) WHERE __lw_change <> '${without}'`
+    return `SELECT ${values.join(', ')} FROM (${changesSql(proof.folder)}) WHERE __lw_change <> '${without}'`
   }
   return [
     { side: 'old', rows: { sql: ofSide('lw_old'), sign: 1 } },

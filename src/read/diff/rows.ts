@@ -3,28 +3,29 @@ import { identList, quoteIdent, quoteText } from '../../engine/sql.js'
 import { LakeError } from '../../errors.js'
 import { sameName } from '../../schema/names.js'
 import type { Schema } from '../../schema/types.js'
-import { spoolSql } from './sides.js'
+import { changesSql } from './changes.js'
 
-/** @param path of `Changes`; in the order of keys, the image before right before the one after */
-export function changeRowsSql({ path, schema, key, compared }: ChangedRows): string {
+/** In the order of keys, the image before right before the one after */
+export function changeRowsSql({ folder, schema, key, compared }: ChangedRows): string {
   const image = (alias: 'n' | 'o', single: string, pair: string): string => {
     const values = schema.map(({ name }, i) => `${alias}${i} AS ${quoteIdent(name)}`)
     const type = `CASE WHEN __lw_change = 'u' THEN '${pair}' ELSE '${single}' END AS _change_type`
     const changed = `CASE WHEN __lw_change = 'u' THEN ${changedColumnsSql(schema, compared)} END AS _changed_columns`
-    return `SELECT ${[...values, type, changed].join(', ')} FROM (${spoolSql(path)}) WHERE __lw_change <> '${alias === 'n' ? 'd' : 'i'}'`
+    return `SELECT ${[...values, type, changed].join(', ')} FROM (${changesSql(folder)}) WHERE __lw_change <> '${alias === 'n' ? 'd' : 'i'}'`
   }
   const rows = `${image('o', 'delete', 'update_preimage')} UNION ALL ${image('n', 'insert', 'update_postimage')}`
   return `SELECT * FROM (${rows}) ORDER BY ${identList(key)}, _change_type = 'update_postimage'`
 }
 
 /** One row: in how many updates each compared column differs, as `c0, c1 …`. */
-export function changedColumnsCountSql({ path, schema, compared }: ChangedRows): string {
+export function changedColumnsCountSql({ folder, schema, compared }: ChangedRows): string {
   const counts = compared.map((field, i) => `count(*) FILTER (WHERE ${differs(schema, field)}) AS c${i}`)
-  return `SELECT ${['count(*) AS n', ...counts].join(', ')} FROM (${spoolSql(path)}) WHERE __lw_change = 'u'`
+  return `SELECT ${['count(*) AS n', ...counts].join(', ')} FROM (${changesSql(folder)}) WHERE __lw_change = 'u'`
 }
 
 export interface ChangedRows {
-  path: string
+  /** See `changesSql`. */
+  folder: string
   schema: Schema
   key: readonly string[]
   compared: Schema

@@ -19,7 +19,7 @@ import type { DiffResult, DiffSummary } from '../diff.js'
 import { lazyResult, type OpenResult, type QueryResult } from '../result.js'
 import type { ResultFormat } from '../write.js'
 import { type Alignment, align } from './align.js'
-import { findChanges, relationOf, type Which } from './changes.js'
+import { changesFolder, findChanges, relationOf, type Which } from './changes.js'
 import { prove } from './prove.js'
 import { type ChangedRows, changedColumnsCountSql, changeRowsSql, refuseFeedColumns } from './rows.js'
 import type { DiffSettings } from './settings.js'
@@ -57,9 +57,8 @@ async function compare(old: DiffSide, now: DiffSide, folder: string, settings: D
     const runtime = { ...systemRuntime, ...settings.components?.runtime }
     const place: Place = { engine, runtime, folder: work, settings, run }
     const compared = await compareSides(await openSide(old, 'old', place), () => openSide(now, 'new', place), place)
-    const path = join(folder, 'changes.parquet')
-    await rename(compared.rows.path, path)
-    return { ...compared, rows: { ...compared.rows, path } }
+    await rename(join(work, changesFolder), join(folder, changesFolder))
+    return { ...compared, rows: { ...compared.rows, folder } }
   } finally {
     await engine.close()
     await rm(work, { recursive: true, force: true })
@@ -86,9 +85,11 @@ async function compareAligned(sides: Record<Which, Side>, { engine, folder, sett
   const { schema, key, compared, added, removed } = alignment
   if (settings.out !== undefined) refuseFeedColumns(schema)
   for (const which of ['old', 'new'] as const) await defineRelation(which, alignment, { engine, folder, settings, run })
+  await mkdir(join(folder, changesFolder))
   const exact = settings.exact ?? false
-  const changes = await findChanges({ engine, run, folder, schema, key, compared, exact })
-  const rows = { path: changes.path, schema, key, compared }
+  const files = settings.orderBy === undefined ? alignment.files : { old: [], new: [] }
+  const changes = await findChanges({ engine, run, folder, schema, key, compared, exact, files })
+  const rows = { folder, schema, key, compared }
   if (settings.prove) await prove({ engine, run, exact, ...rows })
   const { inserted, updated, deleted } = changes
   const summary: DiffSummary = {
@@ -98,7 +99,7 @@ async function compareAligned(sides: Record<Which, Side>, { engine, folder, sett
     unchanged: changes.rows.new - inserted - updated,
     changedColumns: await changedColumns(engine, rows, run),
     schema: { added, removed },
-    algorithm: exact ? 'exact' : rowHashName(engine.id, compared, key),
+    algorithm: changes.exact ? 'exact' : rowHashName(engine.id, compared, key),
     ...(settings.prove ? { proved: true } : {}),
   }
   return { summary, rows }
@@ -190,7 +191,7 @@ class Diff implements DiffResult {
 
 async function openRows(rows: ChangedRows, folder: string, settings: DiffSettings): Promise<OpenResult> {
   refuseFeedColumns(rows.schema)
-  if (!(await stat(rows.path).catch(() => undefined)))
+  if (!(await stat(folder).catch(() => undefined)))
     throw new LakeError('invalid', 'the diff is closed, and its rows are gone', {
       fix: 'Read the rows before `close()`.',
     })

@@ -48,6 +48,8 @@ export interface Side {
   which: 'old' | 'new'
   /** A view, quoted. */
   relation: string
+  /** Where it reads Parquet files and nothing else: their paths. */
+  files: readonly string[]
   schema: Schema
   /** Columns, folded, that are text only because nobody said what they are. */
   texts: ReadonlySet<string>
@@ -117,6 +119,7 @@ interface Found {
   snapshot: Snapshot
   /** A SELECT of its rows. */
   select: string
+  files: readonly string[]
 }
 
 /** Undefined where no table lies there. */
@@ -131,18 +134,23 @@ async function findTable(from: string, { folder, settings, runtime, run }: Openi
     const cache = new FileCache(store, join(folder, `table-${runtime.uuid()}`))
     const local = await cache.local([...snapshot.files.values()], run)
     const { schema, partitionBy } = snapshot.metadata
-    return { snapshot, select: filesRelation({ files: local, schema, partitionBy }) }
+    return {
+      snapshot,
+      select: filesRelation({ files: local, schema, partitionBy }),
+      files: local.map(({ path }) => path),
+    }
   } finally {
     await store.close()
   }
 }
 
-async function tableSide({ snapshot, select }: Found, { engine, which, run }: Opening): Promise<Side> {
+async function tableSide({ snapshot, select, files }: Found, { engine, which, run }: Opening): Promise<Side> {
   const { schema, configuration } = snapshot.metadata
   const relation = await createView(select, { engine, which, run })
   return {
     which,
     relation,
+    files,
     schema,
     texts: new Set(),
     key: keyOf({ configuration }),
@@ -183,13 +191,16 @@ async function withoutTables(inputs: readonly LoadInput[], opening: Opening): Pr
 }
 
 async function inputSide(inputs: LoadInput[], opening: Opening): Promise<Side> {
-  const { engine, which, run } = opening
+  const { which } = opening
   const { input, texts } = await openAsText(inputs, opening)
   try {
-    const select = (await readsParquetOnly(engine, input.select, run)) ? input.select : await spooled(input, opening)
+    const inPlace = input.columnar ? input.parquetFiles : undefined
+    const files = inPlace ?? [await spooled(input, opening)]
+    const select = inPlace === undefined ? spoolSql(files[0] ?? '') : input.select
     return {
       which,
       relation: await createView(select, opening),
+      files,
       schema: input.schema,
       texts,
       key: [],
@@ -269,26 +280,12 @@ function readingOf(settings: DiffSettings): ReadingSettings {
   return Object.fromEntries(names.flatMap((name) => (settings[name] === undefined ? [] : [[name, settings[name]]])))
 }
 
-/** Whether nothing else is scanned: what has to be parsed is parsed once. */
-async function readsParquetOnly(engine: Engine, select: string, run: RunOptions): Promise<boolean> {
-  const [row] = await engine.rows(`EXPLAIN (FORMAT json) ${select}`, run)
-  const leaves = (nodes: readonly PlanNode[]): string[] =>
-    nodes.flatMap(({ name, children }) => (children.length === 0 ? [name.trim()] : leaves(children)))
-  const found = leaves(JSON.parse(String(row?.explain_value)) as PlanNode[])
-  return found.every((name) => ['READ_PARQUET', 'DUMMY_SCAN', 'COLUMN_DATA_SCAN', 'EMPTY_RESULT'].includes(name))
-}
-
-interface PlanNode {
-  name: string
-  children: PlanNode[]
-}
-
 async function spooled(input: Input, { engine, folder, run }: Opening): Promise<string> {
   const path = join(folder, 'rows.parquet')
   for (;;) {
     try {
       await engine.run(`COPY (${input.select}) TO ${quotePath(path)} (${spoolFormat})`, run)
-      return spoolSql(path)
+      return path
     } catch (error) {
       if (!(await input.refine(error))) throw error
     }

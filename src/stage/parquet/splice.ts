@@ -78,7 +78,8 @@ export async function spliceParquet(
       })
       return rowGroupStruct(group.rows, chunks, { start, length: at - start, ordinal })
     })
-    for (const range of joined(ranges)) await copyRange(range, target, sources)
+    const buffer = Buffer.allocUnsafe(Math.min(pieceBytes, Math.max(1, at)))
+    for (const range of joined(ranges)) await copyRange(range, target, sources, buffer)
     const footer = new Map(like.footer)
     const rows = groups.reduce((sum, group) => sum + group.rows, 0)
     footer.set(3, { type: thriftTypes.i64, value: BigInt(rows) })
@@ -204,21 +205,43 @@ function joined(ranges: readonly Range[]): Range[] {
 
 const pieceBytes = 4 * 1024 * 1024
 
-async function copyRange(range: Range, target: FileHandle, sources: Map<string, FileHandle>): Promise<void> {
-  const source = sources.get(range.path) ?? (await open(range.path, 'r'))
-  sources.set(range.path, source)
-  for (let done = 0; done < range.length; done += pieceBytes) {
-    const piece = await read(source, range.from + done, Math.min(pieceBytes, range.length - done))
+async function copyRange(
+  range: Range,
+  target: FileHandle,
+  sources: Map<string, FileHandle>,
+  buffer: Buffer,
+): Promise<void> {
+  const source = sources.get(range.path) ?? (await openSource(range.path, sources))
+  for (let done = 0; done < range.length; done += buffer.length) {
+    const piece = buffer.subarray(0, Math.min(buffer.length, range.length - done))
+    await fill(source, piece, range.from + done)
     await target.write(piece, 0, piece.length, range.to + done)
   }
 }
 
+/** Of many small pieces only the last ones are needed again. */
+async function openSource(path: string, sources: Map<string, FileHandle>): Promise<FileHandle> {
+  const [oldest] = sources.keys()
+  if (sources.size >= mostOpen && oldest !== undefined) {
+    await sources.get(oldest)?.close()
+    sources.delete(oldest)
+  }
+  const source = await open(path, 'r')
+  sources.set(path, source)
+  return source
+}
+const mostOpen = 32
+
 async function read(file: FileHandle, offset: number, length: number): Promise<Uint8Array> {
   const bytes = Buffer.allocUnsafe(length)
-  const { bytesRead } = await file.read(bytes, 0, length, offset)
-  if (bytesRead !== length)
-    throw new LakeError('corrupt', 'a data file ends too early', { fix: 'Check the table with `lakewright verify`.' })
+  await fill(file, bytes, offset)
   return bytes
+}
+
+async function fill(file: FileHandle, bytes: Buffer, offset: number): Promise<void> {
+  const { bytesRead } = await file.read(bytes, 0, bytes.length, offset)
+  if (bytesRead !== bytes.length)
+    throw new LakeError('corrupt', 'a data file ends too early', { fix: 'Check the table with `lakewright verify`.' })
 }
 
 function items(struct: ThriftStruct, id: number): ThriftValue[] {
