@@ -6,10 +6,11 @@
  *   update                               update        delete
  *   delete                 update
  *
- * An update whose images are equal is nothing. Without a key equal rows that came and went cancel.
+ * An update whose images are equal, load columns included, is nothing. Without a key equal rows that
+ * came and went cancel.
  */
-import { changesByKey, multisetChanges } from './diff.js'
-import { byKey, type Outcome, onlyRow, type Row, type RowChange, rowText, type Table } from './table.js'
+import { multisetChanges, pairedChanges } from './diff.js'
+import { type Outcome, type Row, type RowChange, rowText, type Table } from './table.js'
 
 /** A table's versions from 0: the table after each, and what it changed. */
 export type History = readonly Pick<Outcome, 'table' | 'changes'>[]
@@ -25,10 +26,7 @@ export function netChanges(table: Table, changes: readonly RowChange[]): RowChan
   const last = changes.flatMap(after)
   if (table.key.length === 0) return multisetChanges(first, last)
   // What a row was before the first of its changes, and is after the last: images in between cancel as multisets.
-  const { gone, come } = cancelled(first, last)
-  for (const side of [gone, come]) for (const rows of byKey(side, table.key).values()) onlyRow(rows)
-  const others = table.columns.map(({ name }) => name).filter((name) => !table.key.includes(name))
-  return changesByKey(table.key, others, gone, come)
+  return pairedChanges(table.key, multisetChanges(first, last))
 }
 
 /** The rows after the changes, one after the other. @throws Error where a row that goes is not there */
@@ -39,14 +37,6 @@ export function appliedTo(rows: readonly Row[], changes: readonly RowChange[]): 
   for (const row of changes.flatMap(before))
     if (left.get(rowText(row))?.pop() === undefined) throw new Error(`a row goes that is not there: ${rowText(row)}`)
   return [...left.values()].flat()
-}
-
-function cancelled(gone: readonly Row[], come: readonly Row[]): { gone: Row[]; come: Row[] } {
-  const changes = multisetChanges(gone, come)
-  return {
-    gone: changes.flatMap((change) => (change.kind === 'delete' ? [change.row] : [])),
-    come: changes.flatMap((change) => (change.kind === 'insert' ? [change.row] : [])),
-  }
 }
 
 function before(change: RowChange): Row[] {

@@ -109,8 +109,8 @@ export function compared(before: Table, after: Table): RowChange[] {
   ]
 }
 
-/** One row of a key that went and one that came are an update. */
-function pairedChanges(key: readonly string[], changes: readonly RowChange[]): RowChange[] {
+/** Deletes and inserts, of which one row of a key that went and one that came are an update. */
+export function pairedChanges(key: readonly string[], changes: readonly RowChange[]): RowChange[] {
   const gone = byKey(
     changes.flatMap((change) => (change.kind === 'delete' ? [change.row] : [])),
     key,

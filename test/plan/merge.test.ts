@@ -94,7 +94,7 @@ describe('merge', () => {
       lw_added: relation(2),
     })
     expect(readsOf(asks, 'lw_matched')).toEqual([{ files: [a.key, c.key], columns: ['id'] }])
-    expect(readsOf(asks, 'lw_decided')).toEqual([{ files: [c.key], columns: ['dt', 'v'] }])
+    expect(readsOf(asks, 'lw_decided')).toEqual([{ files: [c.key], columns: ['id', 'dt', 'v'] }])
     expect(verdict).toMatchObject({
       supersede: [],
       reads: { kind: 'everything' },

@@ -309,7 +309,7 @@ describe('sides', () => {
     const tempFolder = mkdtempSync(join(root, 'temp-'))
     const changes = await diff(parquet(path), parquet(path), { key: ['id'], tempFolder })
     const [left = ''] = readdirSync(tempFolder)
-    expect(readdirSync(join(tempFolder, left))).toEqual(['changes.parquet'])
+    expect(readdirSync(join(tempFolder, left))).toEqual(['changes'])
     expect(await changes.toArray()).toEqual([])
     await changes.close()
     expect(readdirSync(tempFolder)).toEqual([])

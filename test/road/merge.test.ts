@@ -2,10 +2,15 @@
  * `merge` on every kind of store: rows by key are updated, inserted and deleted, the counts add up, and files without such
  * a row stay as they are.
  */
-import { rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type LoadSettings, openTable, type Table, type TableSettings } from '../../src/index.js'
+import { openDuckDB } from '../../src/engine/duckdb.js'
+import type { Engine } from '../../src/engine/port.js'
+import { quotePath } from '../../src/engine/sql.js'
+import { type LoadSettings, openTable, parquet, type Table, type TableSettings } from '../../src/index.js'
+import { openParquet } from '../../src/stage/parquet/splice.js'
 import { feedOf } from './feed.js'
 import { localPlace, type Place, places } from './places.js'
 
@@ -444,6 +449,92 @@ test('the change feed has the rows that changed, and none where a load only adds
   expect(await feedOf(place, 2)).toEqual([])
 })
 
+describe('a large file of which little changes', () => {
+  const rows = 800_000
+  const half = `SELECT range AS id, 'p' || range % 2 AS p, range * 0.5 AS amount, 'city ' || range % 100 AS city,
+    'a text about ' || range AS note, [range, NULL] AS list, DATE '2026-01-01' + (range % 300)::INTEGER AS day`
+
+  async function largeTable(place: Place, settings: LoadSettings = {}): Promise<Table> {
+    const file = join(place.url, 'rows.parquet')
+    await withEngine((engine) =>
+      engine.run(`COPY (${half} FROM range(${rows})) TO ${quotePath(file)} (FORMAT parquet)`),
+    )
+    const table = await open(place, { partitionBy: ['p'], key: ['id'] })
+    await table.merge(parquet(file), settings)
+    return table
+  }
+
+  test('keeps the bytes of the columns in which nothing changes', async () => {
+    await using place = await localPlace()
+    await using table = await largeTable(place)
+    const [before = ''] = (await keysOf(table)).filter((key) => key.startsWith('p=p0'))
+    const ids = [0, 2, 20_000, 799_998]
+    const rowOf = (id: number) => ({
+      id,
+      p: 'p0',
+      city: `city ${id % 100}`,
+      note: `a text about ${id}`,
+      list: [id, null],
+    })
+    const changed = ids.map((id) => ({ ...rowOf(id), amount: -id, day: `2026-${id === 0 ? '01-01' : '09-09'}` }))
+    const fresh = { ...rowOf(900_000), amount: 1.5, day: '2020-01-01' }
+    const receipt = await table.merge([...changed, fresh])
+    expect(receipt).toMatchObject({
+      rows: { inserted: 1, updated: 3, unchanged: 1 },
+      files: { added: 1, removed: 1 },
+      partitions: { replaced: ['p=p0'], unchanged: 1 },
+    })
+    expect(receipt.rows.written).toBe(rows / 2 + 1)
+    const [after = ''] = (await keysOf(table)).filter((key) => key.startsWith('p=p0'))
+    expect(await sameBytes(place, before, after)).toEqual(['city', 'id', 'list', 'note'])
+    expect((await table.verify({ deep: true })).problems).toEqual([])
+    const found = await table
+      .query(`select count(*) as n, count(*) filter (amount = id * 0.5 and note = 'a text about ' || id and list[1] = id) as same,
+        list(amount order by id) filter (amount < 0 or id = 900000) as amounts, min(day) as first, max(day) as last from t`)
+      .toArray()
+    expect(found).toEqual([
+      {
+        n: 800_001n,
+        same: 799_997n,
+        amounts: ['-2.0', '-20000.0', '-799998.0', '1.5'],
+        first: '2020-01-01',
+        last: '2026-10-27',
+      },
+    ])
+  })
+
+  test('also where rows go, rows move, and what the input lacks is kept', async () => {
+    await using place = await localPlace()
+    await using table = await largeTable(place, { addLoadColumns: true })
+    const [before = ''] = (await keysOf(table)).filter((key) => key.startsWith('p=p1'))
+    const receipt = await table.merge(
+      [
+        ...[1, 3, 5].map((id) => ({ id, p: 'p1', city: 'gone', gone: true })),
+        ...[7, 9].map((id) => ({ id, p: 'p0', city: 'moved', gone: false })),
+        ...[11, 799_999].map((id) => ({ id, p: 'p1', city: 'changed', gone: false })),
+        { id: 900_001, p: 'p1', city: 'new', gone: false },
+      ],
+      { deleteWhen: 'gone' },
+    )
+    expect(receipt.rows).toMatchObject({ inserted: 1, updated: 4, deleted: 3 })
+    const [after = ''] = (await keysOf(table)).filter((key) => key.startsWith('p=p1'))
+    const columns = (await table.snapshot()).columns.map(({ name }) => name).filter((name) => name !== 'p')
+    expect(await sameBytes(place, before, after, 1)).toEqual(columns.sort())
+    expect((await table.verify({ deep: true })).problems).toEqual([])
+    const found = await table
+      .query(`select city, list(id order by id) as ids, list(p order by id) as p, count(*) filter (note = 'a text about ' || id) as notes,
+        count(distinct _load_id) as loads, bool_and(_created_at < _updated_at) as updated
+        from t where city in ('gone', 'moved', 'changed', 'new') group by all order by city`)
+      .toArray()
+    expect(found).toEqual([
+      { city: 'changed', ids: [11n, 799_999n], p: ['p1', 'p1'], notes: 2n, loads: 1n, updated: true },
+      { city: 'moved', ids: [7n, 9n], p: ['p0', 'p0'], notes: 2n, loads: 1n, updated: true },
+      { city: 'new', ids: [900_001n], p: ['p1'], notes: 0n, loads: 1n, updated: false },
+    ])
+    expect((await table.query('select count(*) as n from t').toArray())[0]).toEqual({ n: BigInt(rows - 3 + 1) })
+  })
+})
+
 test('a commit in partitions that the keys do not name is no reason to plan again', async () => {
   await using place = await localPlace()
   const keyed = { key: ['dt', 'id'], partitionBy: ['dt'] }
@@ -473,4 +564,28 @@ async function rowsOf(table: Table, version?: number): Promise<Record<string, un
   const at = version === undefined ? {} : { version }
   const rows = await table.query('select * from t order by id', at).toArray()
   return rows.map((row) => ({ ...row, id: Number(row.id) }))
+}
+
+/** Names of the columns whose bytes in a row group of the first file are also in the second. */
+async function sameBytes(place: Place, before: string, after: string, group = 0): Promise<string[]> {
+  const [old, now] = [before, after].map((key) => join(place.url, 't', key))
+  const { rowGroups } = await openParquet(old ?? '')
+  const [was, is] = [await readFile(old ?? ''), await readFile(now ?? '')]
+  const chunks = rowGroups[group]?.chunks ?? []
+  return [
+    ...new Set(
+      chunks
+        .filter(({ offset, length }) => is.includes(was.subarray(offset, offset + length)))
+        .map(({ column }) => column),
+    ),
+  ].sort()
+}
+
+async function withEngine(work: (engine: Engine) => Promise<unknown>): Promise<void> {
+  const engine = await openDuckDB({ spillFolder: tmpdir() })
+  try {
+    await work(engine)
+  } finally {
+    await engine.close()
+  }
 }

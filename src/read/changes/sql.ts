@@ -101,7 +101,8 @@ FROM (${events.join('\nUNION ALL\n')}) GROUP BY ${columns}`
   const remaining = '(SELECT * FROM lw_sums WHERE __lw_n <> 0)'
   if (shape.key.length === 0) return { steps, rows: single(shape, remaining) }
   const key = identList(shape.key)
-  const paired = pairedSql(shape, remaining, shape.key)
+  // Equal rows are gone from the sums: what differs in load columns alone is an update too, or rows and changes would not add up.
+  const paired = pairedSql(shape, remaining, shape.key, 'true')
   const latest = `SELECT ${key}, max(__lw_latest) AS __lw_version FROM lw_sums GROUP BY ${key}`
   const dated = `SELECT ${identList(shape.columns, 'o')}, o.${changeType}, n.__lw_version AS ${commitVersion}, o.${changedColumns}
 FROM (${paired.rows}) o JOIN (${latest}) n ON ${sameSql(shape.key)}`
@@ -141,7 +142,7 @@ SELECT * FROM lw_updates`,
 function comparedSql(shape: ChangeShape, compared: string[]): Composed {
   const from = `lw_before o FULL JOIN lw_after n ON ${sameSql(keyInVersion(shape))}`
   return {
-    steps: [{ name: 'lw_compared', sql: pairsSql({ ...shape, compared }, from) }],
+    steps: [{ name: 'lw_compared', sql: pairsSql({ ...shape, compared }, from, differSql(compared)) }],
     rows: 'SELECT * FROM lw_compared',
   }
 }
@@ -154,22 +155,23 @@ FROM (SELECT ${list}, 1 AS __lw_n FROM lw_after UNION ALL SELECT ${list}, -1 FRO
 GROUP BY ${list} HAVING sum(__lw_n) <> 0`
   const step = { name: 'lw_sums', sql: sums }
   if (shape.key.length === 0) return { steps: [step], rows: single(shape, 'lw_sums') }
-  const paired = pairedSql(shape, 'lw_sums', keyInVersion(shape))
+  const paired = pairedSql(shape, 'lw_sums', keyInVersion(shape), differSql(shape.compared))
   return { steps: [step, ...paired.steps], rows: paired.rows }
 }
 
 /**
- * What remains of sums as changes: a key with one row that goes and one that comes is an update, or nothing where they
- * differ in no column that counts.
+ * What remains of sums as changes: a key with one row that goes and one that comes is an update where they
+ * differ, else nothing.
  * @param sums the table's columns, `_commit_version` and `__lw_n`
  * @param key what the two rows of an update have in common
+ * @param differ whether `o` and `n` do
  */
-function pairedSql(shape: ChangeShape, sums: string, key: readonly string[]): Composed {
+function pairedSql(shape: ChangeShape, sums: string, key: readonly string[], differ: string): Composed {
   const several = (test: string) => `sum(abs(__lw_n)) FILTER (WHERE __lw_n ${test} 0) > 1`
   const repeated = `SELECT ${identList(key)} FROM ${sums} GROUP BY ${identList(key)} HAVING ${several('>')} OR ${several('<')}`
   const side = (test: string) =>
     `(SELECT * FROM ${sums} o ANTI JOIN lw_repeated n ON ${sameSql(key)} WHERE o.__lw_n ${test} 0)`
-  const pairs = pairsSql(shape, `${side('<')} o FULL JOIN ${side('>')} n ON ${sameSql(key)}`)
+  const pairs = pairsSql(shape, `${side('<')} o FULL JOIN ${side('>')} n ON ${sameSql(key)}`, differ)
   return {
     steps: [
       { name: 'lw_repeated', sql: repeated },
@@ -182,9 +184,9 @@ ${single(shape, `${sums} o SEMI JOIN lw_repeated n ON ${sameSql(key)}`)}`,
 }
 
 /** @param from rows that go, `o`, and rows that come, `n`, side by side where they are one */
-function pairsSql(shape: ChangeShape, from: string): string {
+function pairsSql(shape: ChangeShape, from: string, differ: string): string {
   const types = `CASE WHEN n.${commitVersion} IS NULL THEN ['delete'] WHEN o.${commitVersion} IS NULL THEN ['insert']
-WHEN ${differSql(shape.compared)} THEN ['update_preimage', 'update_postimage'] ELSE CAST([] AS VARCHAR[]) END`
+WHEN ${differ} THEN ['update_preimage', 'update_postimage'] ELSE CAST([] AS VARCHAR[]) END`
   const lonely = `o.${commitVersion} IS NULL OR n.${commitVersion} IS NULL`
   return imagesSql(shape, from, types, `CASE WHEN ${lonely} THEN NULL ELSE ${changedSql(shape.compared)} END`)
 }
