@@ -91,8 +91,9 @@ export async function approve(reading: Reading, loadId: string): Promise<Receipt
   }
   const approval = reading.runtime.uuid()
   const result = await commitHeld(reading, held, approval, started).catch(async (error) => {
-    // Another approval may have come to its end while this one was under way.
-    const receipt = error instanceof Gone ? await committedReceipt(reading, loadId) : undefined
+    // Another approval may have come to its end, and swept what was held, while this one was under way.
+    const isDecided = isLakeError(error) && error.code !== 'commit-unknown'
+    const receipt = isDecided ? await committedReceipt(reading, loadId) : undefined
     if (receipt === undefined) throw error
     return receipt
   })

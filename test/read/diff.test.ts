@@ -297,6 +297,19 @@ describe('sides', () => {
     expect(error.message).toContain('the new side does not have a column that is needed: column=`id`')
   })
 
+  test('may lie on a store', async () => {
+    await using table = await openTable('memory://diff/orders', { key: ['id'] })
+    await table.append(file('before.csv', before)())
+    await table.overwrite(after)
+    const tempFolder = mkdtempSync(join(root, 'temp-'))
+    await using changes = await diff('memory://diff/orders@0', 'memory://diff/orders', { tempFolder, prove: true })
+    expect(changes).toMatchObject(found)
+    expect(await changes.toArray()).toHaveLength(4)
+    // What was fetched is gone.
+    const [left = ''] = readdirSync(tempFolder)
+    expect(readdirSync(join(tempFolder, left))).toEqual(['changes'])
+  })
+
   test('do not compare what loads write about themselves', async () => {
     await using table = await openTable(folder, { key: ['id'] })
     await table.append(file('before.csv', before)(), { addLoadColumns: true })

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { openTable, type Table } from '../../src/index.js'
-import { localPlace, places } from './places.js'
+import { localPlace, onePlaceOfEachKind } from './places.js'
 
 const regions = ['plain', 'a/b', '50%', 'x=y', '日本', null]
 const people = (name: string) => regions.map((region, id) => ({ id, name: `${name} ${id}`, region }))
@@ -87,7 +87,7 @@ test('a column with a name of the feed is refused where a load would make a tabl
   expect(await table.merge(rows, { changeFeed: 'off' })).toMatchObject({ status: 'committed' })
 })
 
-describe.each(places)('on $name', ({ make }) => {
+describe.each(onePlaceOfEachKind)('on $name', ({ make }) => {
   test('rows of a version and the changes after it are the rows of any later version, whatever the loads were', async () => {
     await using place = await make()
     await using table = await openTable(`${place.url}/t`, { key: ['id'], partitionBy: ['region'], store: place.store })

@@ -18,6 +18,12 @@ export const places: { name: string; make: () => Promise<Place> }[] = [
   ...inject('s3Servers').map((server) => ({ name: server.name, make: () => freshBucket(server) })),
 ]
 
+/**
+ * One of each kind, for tests about what becomes of rows: what servers answer differently, the contract tests of the
+ * stores and the tests of the modes meet on all of them.
+ */
+export const onePlaceOfEachKind = places.filter(({ name }) => ['a local folder', 'memory', 'minio'].includes(name))
+
 export async function localPlace(): Promise<Place> {
   const folder = await mkdtemp(join(tmpdir(), 'lakewright-road-'))
   return { url: folder, store: {}, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { openTable, type Receipt, type TableSettings } from '../../src/index.js'
 import { openStore } from '../../src/store/open.js'
-import { type Place, places } from './places.js'
+import { onePlaceOfEachKind, type Place } from './places.js'
 
 interface Row {
   id: number
@@ -27,7 +27,7 @@ const rows = (count: number): Row[] =>
 const changed = (old: Row[]): Row[] =>
   old.map((row) => (row.id % parts < 3 && row.id % 25 === 0 ? { ...row, text: 'changed' } : row))
 
-const remote = places.filter(({ name }) => name !== 'a local folder')
+const remote = onePlaceOfEachKind.filter(({ name }) => name !== 'a local folder')
 
 describe.each(remote)('on $name', ({ make }) => {
   test('a sync reads hashes and the files it rewrites, and nothing else of the data', async () => {

@@ -7,11 +7,11 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { openDuckDB } from '../../src/engine/duckdb.js'
 import { type LakeError, type LoadSettings, openTable, type Receipt, type Table } from '../../src/index.js'
-import { localPlace, memoryPlace, type Place, places } from './places.js'
+import { localPlace, memoryPlace, onePlaceOfEachKind, type Place } from './places.js'
 
 const day = (n: number) => `2026-11-${String(n).padStart(2, '0')}T00:00:00Z`
 
-describe.each(places)('on $name', ({ make }) => {
+describe.each(onePlaceOfEachKind)('on $name', ({ make }) => {
   test('new, changed, equal and missing keys of a full snapshot', async () => {
     await using place = await make()
     await using table = await open(place)

@@ -64,7 +64,7 @@ export const local: () => Promise<Place> = placeNamed('a local folder')
 export function runs(count: number): { numRuns: number; seed: number; interruptAfterTimeLimit?: number } {
   const asked = process.env.LAKEWRIGHT_PROPERTY_RUNS
   if (asked !== undefined) return seeded({ numRuns: Number(asked) })
-  return seeded({ numRuns: count, interruptAfterTimeLimit: count * 1500 })
+  return seeded({ numRuns: count, interruptAfterTimeLimit: count * 700 })
 }
 
 /** A run under way when the time is up is brought to its end, and a counterexample made smaller. */
