@@ -19,6 +19,7 @@ import { Feed } from './duckdb/feed.js'
 import type { DuckApi } from './duckdb/types.js'
 import { rowReader } from './duckdb/values.js'
 import type { Bindings } from './duckdb/vectors.js'
+import { disabledOptimizersSql } from './optimizers.js'
 import type {
   BatchStream,
   CopiedFile,
@@ -61,6 +62,7 @@ const sessionSettings = [
   'SET enable_progress_bar = true',
   'SET enable_progress_bar_print = false',
   'SET progress_bar_time = 0',
+  disabledOptimizersSql(),
 ]
 
 /** Half of the machine's memory, at most 4 GB. */

@@ -10,6 +10,7 @@
  * A filter that is not understood is left out, which can only mean that more is read. The columns of the empty relation
  * have names of ours (`lw3_`), so that no name of the user's can be taken for anything else.
  */
+import { disabledOptimizersSql } from '../engine/optimizers.js'
 import type { Engine, RunOptions } from '../engine/port.js'
 import { quoteIdent, quoteText } from '../engine/sql.js'
 import type { Comparison } from '../manifest/stats.js'
@@ -19,13 +20,13 @@ import type { Field, Schema } from '../schema/types.js'
 /** @returns one entry per scan of `t`; none where the query reads no row of it */
 export async function findUses(engine: Engine, sql: string, schema: Schema, options: RunOptions = {}): Promise<Use[]> {
   // Both conclude from the relation being empty that there is nothing to read.
-  await engine.run(`SET disabled_optimizers = 'statistics_propagation,empty_result_pullup'`)
+  await engine.run(disabledOptimizersSql(['statistics_propagation', 'empty_result_pullup']))
   try {
     const [row] = await engine.rows(`EXPLAIN (FORMAT JSON)\n${sql}`, options)
     const plan: unknown = JSON.parse(String(row?.explain_value ?? '[]'))
     return [...scansOf(plan)].map((scan) => useOf(scan, schema))
   } finally {
-    await engine.run('RESET disabled_optimizers')
+    await engine.run(disabledOptimizersSql())
   }
 }
 

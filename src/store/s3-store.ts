@@ -160,7 +160,7 @@ class S3Store implements Store {
           this.copyParts(upload, heldKey, staged.sizeBytes, signal),
         )
       } catch (error) {
-        if (!(error instanceof LakeError) || codeOf(error.cause) !== 'NoSuchKey') throw error
+        if (!(error instanceof LakeError) || !['NoSuchKey', 'NotFound'].includes(codeOf(error.cause))) throw error
         return this.heldIsGone(staged, signal)
       }
     }

@@ -22,6 +22,16 @@ const caught = (work: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   )
 
+test('the first row of a group is the first, also where the column that orders them has a null', async () => {
+  const path = join(folder, 'grouped.parquet')
+  const rows = `(VALUES (1, 'a', NULL), (1, 'b', DATE '2026-11-20'), (1, 'c', DATE '2026-11-21'), (1, 'd', DATE '2026-11-20'))`
+  await engine.run(`COPY (SELECT * FROM ${rows} v(id, v, day)) TO '${path}'`)
+  const found = await engine.rows(
+    `SELECT id, v, day FROM read_parquet('${path}') QUALIFY row_number() OVER (PARTITION BY id ORDER BY day DESC NULLS LAST) = 1`,
+  )
+  expect(found).toEqual([{ id: 1, v: 'c', day: '2026-11-21' }])
+})
+
 describe('rows come out as the port says', () => {
   const cases: [string, unknown][] = [
     ['1::TINYINT', 1],

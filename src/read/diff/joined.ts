@@ -8,6 +8,7 @@
  *
  * DuckDB counts the rows of each operator when a statement is run by EXPLAIN ANALYZE.
  */
+import { disabledOptimizersSql } from '../../engine/optimizers.js'
 import type { Engine, RunOptions } from '../../engine/port.js'
 import { quotePath } from '../../engine/sql.js'
 import { spoolFormat } from './sides.js'
@@ -20,14 +21,14 @@ export async function copyJoin(
   run: RunOptions,
 ): Promise<number | undefined> {
   // The right side is what is held in memory; DuckDB would go by its estimates.
-  await engine.run(`SET disabled_optimizers = 'build_side_probe_side'`)
+  await engine.run(disabledOptimizersSql(['build_side_probe_side']))
   try {
     const statement = `COPY (${select}) TO ${quotePath(path)} (${spoolFormat})`
     const [row] = await engine.rows(`EXPLAIN (ANALYZE, FORMAT json) ${statement}`, run)
     const joins = [...fullJoins(JSON.parse(String(row?.explain_value)) as Operator)]
     return joins.length === 1 ? joins[0]?.operator_cardinality : undefined
   } finally {
-    await engine.run('RESET disabled_optimizers').catch(() => {})
+    await engine.run(disabledOptimizersSql()).catch(() => {})
   }
 }
 

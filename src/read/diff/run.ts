@@ -23,7 +23,8 @@ import { changesFolder, findChanges, relationOf, type Which } from './changes.js
 import { prove } from './prove.js'
 import { type ChangedRows, changedColumnsCountSql, changeRowsSql, refuseFeedColumns } from './rows.js'
 import type { DiffSettings } from './settings.js'
-import { type DiffSide, openSide, type Place, type Side, spoolFormat, spoolSql } from './sides.js'
+import { type DiffSide, type OpenSides, openSides, type Place, spoolFormat, spoolSql } from './sides.js'
+import { refuseSharedKeys } from './tables.js'
 import { settleTypes } from './types.js'
 
 export async function runDiff(old: DiffSide, now: DiffSide, settings: DiffSettings): Promise<DiffResult> {
@@ -56,7 +57,7 @@ async function compare(old: DiffSide, now: DiffSide, folder: string, settings: D
     const run = settings.signal === undefined ? {} : { signal: settings.signal }
     const runtime = { ...systemRuntime, ...settings.components?.runtime }
     const place: Place = { engine, runtime, folder: work, settings, run }
-    const compared = await compareSides(await openSide(old, 'old', place), () => openSide(now, 'new', place), place)
+    const compared = await compareSides(await openSides(old, now, place), place)
     await rename(join(work, changesFolder), join(folder, changesFolder))
     return { ...compared, rows: { ...compared.rows, folder } }
   } finally {
@@ -65,22 +66,19 @@ async function compare(old: DiffSide, now: DiffSide, folder: string, settings: D
   }
 }
 
-async function compareSides(old: Side, openNew: () => Promise<Side>, place: Place): Promise<Compared> {
-  const opened = [old]
+async function compareSides(sides: OpenSides, place: Place): Promise<Compared> {
   try {
-    const now = await openNew()
-    opened.push(now)
-    return await compareAligned({ old, new: now }, place)
+    return await compareAligned(sides, place)
   } catch (error) {
     // Parquet files are read in place, so what is wrong with one may show at any time.
-    if (!isLakeError(error)) for (const side of opened) await side.explain(error)
+    if (!isLakeError(error)) for (const side of [sides.old, sides.new]) await side.explain(error)
     throw error
   } finally {
-    for (const side of opened) await side.close()
+    await sides.close()
   }
 }
 
-async function compareAligned(sides: Record<Which, Side>, { engine, folder, settings, run }: Place): Promise<Compared> {
+async function compareAligned(sides: OpenSides, { engine, folder, settings, run }: Place): Promise<Compared> {
   const alignment = align(sides, await settleTypes(sides, engine, run), settings)
   const { schema, key, compared, added, removed } = alignment
   if (settings.out !== undefined) refuseFeedColumns(schema)
@@ -89,6 +87,7 @@ async function compareAligned(sides: Record<Which, Side>, { engine, folder, sett
   const exact = settings.exact ?? false
   const files = settings.orderBy === undefined ? alignment.files : { old: [], new: [] }
   const changes = await findChanges({ engine, run, folder, schema, key, compared, exact, files })
+  if (sides.shared) await refuseSharedKeys(sides.shared, { engine, run, key, rows: changes.rows })
   const rows = { folder, schema, key, compared }
   if (settings.prove) await prove({ engine, run, exact, ...rows })
   const { inserted, updated, deleted } = changes
@@ -96,7 +95,7 @@ async function compareAligned(sides: Record<Which, Side>, { engine, folder, sett
     inserted,
     updated,
     deleted,
-    unchanged: changes.rows.new - inserted - updated,
+    unchanged: changes.rows.new - inserted - updated + (sides.shared?.rows ?? 0),
     changedColumns: await changedColumns(engine, rows, run),
     schema: { added, removed },
     algorithm: changes.exact ? 'exact' : rowHashName(engine.id, compared, key),

@@ -12,40 +12,57 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import type { Engine, RunOptions } from '../../engine/port.js'
-import { filesRelation } from '../../engine/relation.js'
 import { quoteGlobFree, quoteIdent, quotePath } from '../../engine/sql.js'
-import type { Snapshot } from '../../manifest/actions.js'
-import { keyOf } from '../../manifest/create.js'
-import { readSnapshot } from '../../manifest/log.js'
-import { assertReadable } from '../../manifest/protocol.js'
 import type { Runtime } from '../../runtime.js'
 import { foldName } from '../../schema/names.js'
 import type { Schema } from '../../schema/types.js'
-import { type FileSource, files, hasKnownEnding, isFileSource, parquet } from '../../source/files.js'
+import { type FileSource, files, isFileSource, parquet } from '../../source/files.js'
 import { type LoadInput, openInput } from '../../source/open.js'
 import type { Input, ReadingSettings } from '../../source/port.js'
-import { openStore } from '../../store/open.js'
-import { FileCache } from '../fetch.js'
 import type { QueryResult } from '../result.js'
-import { parseTableUrl } from '../version.js'
+import type { Which } from './changes.js'
 import type { DiffSettings } from './settings.js'
+import { mayBeTable, openTableAt, type Shared, sharedFiles, type TableAt, tableSide } from './tables.js'
 
 /** Whatever `--from` takes, several of them as one, rows, Arrow batches, or what a query answers. */
 export type DiffSide = LoadInput | readonly (string | URL | FileSource)[] | QueryResult
 
 /** @throws LakeError invalid: what cannot be read, with its place */
-export async function openSide(given: DiffSide, which: 'old' | 'new', place: Place): Promise<Side> {
-  const folder = join(place.folder, which)
-  await mkdir(folder, { recursive: true })
-  const opening: Opening = { ...place, which, folder }
-  const inputs = isQuery(given) ? [parquet(await written(given, opening))] : listOf(given)
-  const table = await soleTable(inputs, opening)
-  if (table !== undefined) return await tableSide(table, opening)
-  return await inputSide(await withoutTables(inputs, opening), opening)
+export async function openSides(old: DiffSide, now: DiffSide, place: Place): Promise<OpenSides> {
+  const opened: (() => Promise<void>)[] = []
+  const close = async (): Promise<void> => {
+    for (const one of opened.splice(0)) await one()
+  }
+  try {
+    const givens = { old: await lookAt(old, 'old', place), new: await lookAt(now, 'new', place) }
+    const tables = [givens.old.table, givens.new.table].filter((table) => table !== undefined)
+    opened.push(...tables.map((table) => () => table.close()))
+    const [before, after] = tables
+    // Of rows with one key in two files the last is to be found.
+    const shared = before && after && place.settings.orderBy === undefined ? sharedFiles(before, after) : undefined
+    const sides: Side[] = []
+    for (const given of [givens.old, givens.new]) {
+      const side = given.table
+        ? await versionSide(given.table, shared, given.opening)
+        : await inputSide(await withoutTables(given.inputs, given.opening), given.opening)
+      opened.push(() => side.close())
+      sides.push(side)
+    }
+    return { old: sides[0] as Side, new: sides[1] as Side, shared, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+export interface OpenSides extends Record<Which, Side> {
+  /** What both are known to have in common; neither view has it. */
+  shared: Shared | undefined
+  close(): Promise<void>
 }
 
 export interface Side {
-  which: 'old' | 'new'
+  which: Which
   /** A view, quoted. */
   relation: string
   /** Where it reads Parquet files and nothing else: their paths. */
@@ -71,7 +88,22 @@ export interface Place {
 }
 
 interface Opening extends Place {
-  which: 'old' | 'new'
+  which: Which
+}
+
+interface Given {
+  opening: Opening
+  inputs: LoadInput[]
+  /** Where it is a version of a table and nothing else. */
+  table: TableAt | undefined
+}
+
+async function lookAt(given: DiffSide, which: Which, place: Place): Promise<Given> {
+  const folder = join(place.folder, which)
+  await mkdir(folder, { recursive: true })
+  const opening: Opening = { ...place, which, folder }
+  const inputs = isQuery(given) ? [parquet(await written(given, opening))] : listOf(given)
+  return { opening, inputs, table: await soleTable(inputs, opening) }
 }
 
 /** By its shape: a result is also an iterable of rows, but its values have types that rows do not show. */
@@ -94,14 +126,14 @@ function listOf(given: Exclude<DiffSide, QueryResult>): LoadInput[] {
   return several ? (given as LoadInput[]) : [given as LoadInput]
 }
 
-async function soleTable(inputs: readonly LoadInput[], opening: Opening): Promise<Found | undefined> {
+async function soleTable(inputs: readonly LoadInput[], opening: Opening): Promise<TableAt | undefined> {
   const [source, ...others] = inputs.map(sourceOf)
   const from = source?.from[0]
   if (source === undefined || others.length > 0 || source.from.length > 1) return undefined
   // What changes columns is done where files are read.
   const { types, rename, set, derive } = { ...opening.settings, ...source.options }
   if ([types, rename, set, derive].some((setting) => setting !== undefined)) return undefined
-  return mayBeTable(from, source) ? await findTable(from, opening) : undefined
+  return mayBeTable(from, source) ? await openTableAt(from, opening) : undefined
 }
 
 function sourceOf(input: LoadInput): FileSource | undefined {
@@ -109,58 +141,12 @@ function sourceOf(input: LoadInput): FileSource | undefined {
   return typeof input === 'string' || input instanceof URL ? files(input) : undefined
 }
 
-function mayBeTable(from: string | Readable | undefined, { format }: FileSource): from is string {
-  return (
-    typeof from === 'string' && format === undefined && from !== '-' && !/[*?[\]{}]/.test(from) && !hasKnownEnding(from)
-  )
+async function versionSide(table: TableAt, shared: Shared | undefined, opening: Opening): Promise<Side> {
+  const files = [...table.snapshot.files.values()].filter(({ key }) => !shared?.keys.has(key))
+  const { select, paths } = await table.rows(files)
+  const relation = await createView(select, opening)
+  return { ...tableSide(opening.which, table), relation, files: paths, close: async () => {} }
 }
-
-interface Found {
-  snapshot: Snapshot
-  /** A SELECT of its rows. */
-  select: string
-  files: readonly string[]
-}
-
-/** Undefined where no table lies there. */
-async function findTable(from: string, { folder, settings, runtime, run }: Opening): Promise<Found | undefined> {
-  const { url, version } = parseTableUrl(from)
-  const store = await openStore(url, settings.store, runtime)
-  const call = { runtime, ...run }
-  try {
-    const snapshot = await readSnapshot(store, { ...call, ...(version === undefined ? {} : { version }) })
-    if (snapshot === undefined) return undefined
-    assertReadable(snapshot)
-    const cache = new FileCache(store, join(folder, `table-${runtime.uuid()}`))
-    const local = await cache.local([...snapshot.files.values()], run)
-    const { schema, partitionBy } = snapshot.metadata
-    return {
-      snapshot,
-      select: filesRelation({ files: local, schema, partitionBy }),
-      files: local.map(({ path }) => path),
-    }
-  } finally {
-    await store.close()
-  }
-}
-
-async function tableSide({ snapshot, select, files }: Found, { engine, which, run }: Opening): Promise<Side> {
-  const { schema, configuration } = snapshot.metadata
-  const relation = await createView(select, { engine, which, run })
-  return {
-    which,
-    relation,
-    files,
-    schema,
-    texts: new Set(),
-    key: keyOf({ configuration }),
-    loadColumns: configuration['lakewright.loadColumns'] === undefined ? [] : loadColumnNames,
-    explain: async () => {},
-    close: async () => {},
-  }
-}
-
-const loadColumnNames = ['_loaded_at', '_load_id', '_created_at', '_updated_at']
 
 /** Tables among several inputs, or with settings that change their columns, as one Parquet file each. */
 async function withoutTables(inputs: readonly LoadInput[], opening: Opening): Promise<LoadInput[]> {
@@ -170,10 +156,12 @@ async function withoutTables(inputs: readonly LoadInput[], opening: Opening): Pr
     const source = sourceOf(input)
     const tables = new Map<string, string>()
     for (const from of source?.from ?? []) {
-      const table = source && mayBeTable(from, source) ? await findTable(from, opening) : undefined
+      const table = source && mayBeTable(from, source) ? await openTableAt(from, opening) : undefined
       if (table === undefined) continue
       const path = join(folder, `rows-${runtime.uuid()}.parquet`)
-      await engine.run(`COPY (${table.select}) TO ${quotePath(path)} (${spoolFormat})`, run)
+      const { select } = await table.rows([...table.snapshot.files.values()])
+      await table.close()
+      await engine.run(`COPY (${select}) TO ${quotePath(path)} (${spoolFormat})`, run)
       tables.set(String(from), path)
     }
     if (source === undefined || tables.size === 0) replaced.push(input)
