@@ -32,7 +32,7 @@ const ranks: string[][] = [
   ['manifest'],
   ['partition', 'schema'],
   ['store'],
-  ['settings', 'runtime', 'errors'],
+  ['settings', 'settings-shapes', 'runtime', 'errors'],
 ]
 
 interface Import {

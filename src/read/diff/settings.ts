@@ -1,17 +1,8 @@
 /** What a diff can be told, and its parser. */
 import { z } from 'zod'
 import type { Runtime } from '../../runtime.js'
-import {
-  component,
-  type EngineUse,
-  engineUse,
-  names,
-  parse,
-  readingShape,
-  refuse,
-  signal,
-  storeShape,
-} from '../../settings.js'
+import type { EngineUse } from '../../settings.js'
+import { component, engineUse, names, parse, readingShape, refuse, signal, storeShape } from '../../settings-shapes.js'
 import type { ReadingSettings } from '../../source/port.js'
 import type { StoreSettings } from '../../store/port.js'
 
