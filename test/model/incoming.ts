@@ -24,7 +24,8 @@ export function withColumnsOf(table: Table, incoming: Incoming, { schema = 'stri
     if (!incoming.columns.some((column) => column.name === name))
       throw new Refused('invalid', `nothing supplies ${name}`)
   const columns = [...table.columns, ...added]
-  if (columns.every(({ name }) => table.partitionBy.includes(name)))
+  // Columns that say when a load came are columns of a file like others.
+  if (table.loadColumns === undefined && columns.every(({ name }) => table.partitionBy.includes(name)))
     throw new Refused('invalid', 'every column divides the table')
   return { ...table, columns }
 }
