@@ -5,6 +5,7 @@
  *   lakewright   diff(old, new)
  *   duckdb       one full outer join of all columns, compared by IS DISTINCT FROM and counted
  *   polars       the same, streaming
+ *   spark        the same, in a session that is up when the clock starts
  *
  * lakewright also makes sure that no key is null or there twice, and keeps both images of the changed rows; the others do not.
  */
@@ -32,7 +33,10 @@ export const benchmark: Benchmark = {
             { name: 'lakewright diff', command: inNode('diff', 'lakewright', input) },
             { name: 'lakewright diff --exact', command: inNode('diff', 'lakewright', { ...input, exact: true }) },
             ...(memory === undefined
-              ? [{ name: 'Polars, streaming', command: await inPython('polars_peer.py', 'diff', input), mayFail: true }]
+              ? [
+                  { name: 'Polars, streaming', command: await inPython('polars_peer.py', 'diff', input), mayFail: true },
+                  { name: 'Spark', command: await inPython('spark_peer.py', 'diff', input), mayFail: true },
+                ]
               : []),
           ],
           { rounds, folder },
