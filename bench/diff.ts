@@ -34,7 +34,11 @@ export const benchmark: Benchmark = {
             { name: 'lakewright diff --exact', command: inNode('diff', 'lakewright', { ...input, exact: true }) },
             ...(memory === undefined
               ? [
-                  { name: 'Polars, streaming', command: await inPython('polars_peer.py', 'diff', input), mayFail: true },
+                  {
+                    name: 'Polars, streaming',
+                    command: await inPython('polars_peer.py', 'diff', input),
+                    mayFail: true,
+                  },
                   { name: 'Spark', command: await inPython('spark_peer.py', 'diff', input), mayFail: true },
                 ]
               : []),
