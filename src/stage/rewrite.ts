@@ -4,7 +4,8 @@
  */
 import { filesRelation } from '../engine/relation.js'
 import { quoteIdent, quoteText } from '../engine/sql.js'
-import { type LocalFile, type Patch, patchFiles, planPatches, type Rewrite } from './patch.js'
+import { planPatches } from './patch/choose.js'
+import { type LocalFile, type Patch, patchFiles, type Rewrite } from './patch.js'
 import type { StagedFile } from './port.js'
 import { type StagingContext, stageRows } from './stage.js'
 

@@ -24,7 +24,9 @@ import {
   fingerprintTagName,
   sameContent,
 } from '../../src/stage/fingerprint.js'
-import { type LocalFile, patchFiles, planPatches, type Rewrite } from '../../src/stage/patch.js'
+import { checkBytes, checkRows } from '../../src/stage/patch/check.js'
+import { planPatches } from '../../src/stage/patch/choose.js'
+import { type LocalFile, type Patch, patchFiles, type Rewrite, type Spliced } from '../../src/stage/patch.js'
 import type { StagedFile } from '../../src/stage/port.js'
 import { fingerprintsOf, type StagingContext, stageRows } from '../../src/stage/stage.js'
 import { seeded } from '../property/seed.js'
@@ -281,5 +283,61 @@ describe('a patched file', () => {
       }),
       seeded({ numRuns: 15 }),
     )
+  })
+
+  describe('what does not fit together is noticed', () => {
+    const refused = expect.objectContaining({ code: 'corrupt' })
+
+    /** Two files of two and three row groups, with a changed row in each. */
+    async function patched(known: boolean): Promise<{ rewrite: Rewrite; patches: Patch[]; ctx: StagingContext }> {
+      const ctx = context()
+      const old = [
+        { file: await oldFile(0, 2, size, ctx), from: 0, rows: 2 * size },
+        { file: await oldFile(2 * size, 3, size, ctx), from: 2 * size, rows: 3 * size },
+      ]
+      const replaced: [number, number][] = [
+        [5, 1],
+        [3 * size, 2],
+      ]
+      await changesOf(old, { gone: [], replaced, moved: [], fresh: [] })
+      const files = old.map(({ file }) => file)
+      if (known) await sayWhatIsKnown(files, ctx)
+      const rewrite: Rewrite = { files, removed: 'removed', added: 'added', known }
+      return { rewrite, patches: await planPatches(rewrite, ctx, cheap), ctx }
+    }
+
+    test('chunks of another row group, or in another order', async () => {
+      const { patches } = await patched(false)
+      const [{ old, parquet } = expect.unreachable()] = patches
+      await expect(checkBytes(old.path, parquet.rowGroups, old)).resolves.toBeUndefined()
+      await expect(checkBytes(old.path, parquet.rowGroups.toReversed(), old)).rejects.toEqual(refused)
+      await expect(checkBytes(old.path, parquet.rowGroups.slice(1), old)).rejects.toEqual(refused)
+    })
+
+    test('a row that is still the old one', async () => {
+      const { rewrite, patches, ctx } = await patched(false)
+      const staged = await patchFiles(patches, [], rewrite, ctx)
+      const files = patches.map((patch): Spliced => {
+        const made = staged.find(({ rows }) => rows === patch.parquet.rowGroups.length * size)
+        return { patch, staged: made ?? expect.unreachable(), isDerived: true }
+      })
+      await expect(checkRows(files, ctx)).resolves.toBeUndefined()
+      for (const wrong of files) {
+        const unchanged = { ...wrong.staged, file: { ...wrong.staged.file, path: wrong.patch.old.path } }
+        const one = files.map((file) => (file === wrong ? { ...file, staged: unchanged } : file))
+        await expect(checkRows(one, ctx)).rejects.toEqual(refused)
+        // Where no fingerprint was worked out, by the places alone.
+        const places = one.map((file) => ({ ...file, isDerived: false }))
+        await expect(checkRows(places, ctx)).rejects.toEqual(refused)
+      }
+    })
+
+    test('a fingerprint that was worked out from something else', async () => {
+      const { rewrite, patches, ctx } = await patched(true)
+      await expect(patchFiles(patches, [], rewrite, ctx)).resolves.toHaveLength(2)
+      await engine.run('UPDATE removed SET __lw_sum = __lw_sum - 1')
+      const again = await planPatches(rewrite, ctx, cheap)
+      await expect(patchFiles(again, [], rewrite, ctx)).rejects.toEqual(refused)
+    })
   })
 })

@@ -12,6 +12,7 @@
  */
 import { type FileHandle, open } from 'node:fs/promises'
 import { LakeError } from '../../errors.js'
+import { OpenFiles } from './open-files.js'
 import { decodeThrift, encodeThrift, type ThriftStruct, type ThriftValue, thriftTypes } from './thrift.js'
 
 /** One that is here whole, but for what no column of ours is made of. */
@@ -63,7 +64,7 @@ export async function spliceParquet(
   groups: readonly RowGroup[],
 ): Promise<{ sizeBytes: number }> {
   const target = await open(path, 'wx')
-  const sources = new Map<string, FileHandle>()
+  const sources = new OpenFiles()
   try {
     await target.write(Buffer.from(magic, 'latin1'), 0, 4, 0)
     let at = 4
@@ -93,7 +94,7 @@ export async function spliceParquet(
     return { sizeBytes: at + bytes.length + 8 }
   } finally {
     await target.close()
-    for (const source of sources.values()) await source.close()
+    await sources.close()
   }
 }
 
@@ -205,43 +206,23 @@ function joined(ranges: readonly Range[]): Range[] {
 
 const pieceBytes = 4 * 1024 * 1024
 
-async function copyRange(
-  range: Range,
-  target: FileHandle,
-  sources: Map<string, FileHandle>,
-  buffer: Buffer,
-): Promise<void> {
-  const source = sources.get(range.path) ?? (await openSource(range.path, sources))
+async function copyRange(range: Range, target: FileHandle, sources: OpenFiles, buffer: Buffer): Promise<void> {
   for (let done = 0; done < range.length; done += buffer.length) {
     const piece = buffer.subarray(0, Math.min(buffer.length, range.length - done))
-    await fill(source, piece, range.from + done)
+    if (!(await sources.fill(range.path, piece, range.from + done))) throw endsEarly()
     await target.write(piece, 0, piece.length, range.to + done)
   }
 }
 
-/** Of many small pieces only the last ones are needed again. */
-async function openSource(path: string, sources: Map<string, FileHandle>): Promise<FileHandle> {
-  const [oldest] = sources.keys()
-  if (sources.size >= mostOpen && oldest !== undefined) {
-    await sources.get(oldest)?.close()
-    sources.delete(oldest)
-  }
-  const source = await open(path, 'r')
-  sources.set(path, source)
-  return source
-}
-const mostOpen = 32
-
 async function read(file: FileHandle, offset: number, length: number): Promise<Uint8Array> {
   const bytes = Buffer.allocUnsafe(length)
-  await fill(file, bytes, offset)
+  const { bytesRead } = await file.read(bytes, 0, bytes.length, offset)
+  if (bytesRead !== bytes.length) throw endsEarly()
   return bytes
 }
 
-async function fill(file: FileHandle, bytes: Buffer, offset: number): Promise<void> {
-  const { bytesRead } = await file.read(bytes, 0, bytes.length, offset)
-  if (bytesRead !== bytes.length)
-    throw new LakeError('corrupt', 'a data file ends too early', { fix: 'Check the table with `lakewright verify`.' })
+function endsEarly(): LakeError {
+  return new LakeError('corrupt', 'a data file ends too early', { fix: 'Check the table with `lakewright verify`.' })
 }
 
 function items(struct: ThriftStruct, id: number): ThriftValue[] {
