@@ -15,7 +15,7 @@ import { emptyRelation } from './engine/relation.js'
 import { isLakeError, LakeError } from './errors.js'
 import { resolveTables } from './from-table.js'
 import { land, type Rejected, receiptFor } from './land.js'
-import type { Snapshot } from './manifest/actions.js'
+import type { AddFile, Snapshot } from './manifest/actions.js'
 import { readSnapshot } from './manifest/log.js'
 import { assertWritable } from './manifest/protocol.js'
 import { effectiveColumns, ownColumns } from './mode-columns.js'
@@ -221,6 +221,8 @@ async function planOn(load: Load, base: Snapshot | undefined, input: Input): Pro
     spoolFolder: load.spoolFolder,
     replayable: input.replayable,
     columnar: input.columnar ?? false,
+    inputFiles: input.parquetFiles ?? [],
+    pathsOf: (files) => pathsHere(load.store, files),
     ...(shape.sample === undefined ? {} : { sample: shape.sample }),
     nextNumber: load.nextNumber,
     signal: load.signal,
@@ -248,6 +250,12 @@ async function planOn(load: Load, base: Snapshot | undefined, input: Input): Pro
     return { base: newBase, input, shape: again, verdict, executor, planAgain }
   }
   return await planAgain(base)
+}
+
+/** Undefined where a file does not lie on this machine. */
+function pathsHere(store: Store, files: readonly AddFile[]): string[] | undefined {
+  const paths = files.flatMap(({ key }) => store.localPath(key) ?? [])
+  return paths.length === files.length ? paths : undefined
 }
 
 export function rowHashContext(load: Load, { schema, partitionBy }: Shape): RowHashContext {

@@ -65,16 +65,18 @@ export function wrongKeysSql(relation: string, key: readonly string[], limit = m
 }
 
 /** @param of what the rows are: `the input`, `the table`, `the old side` */
-export function refuseNullKeys(rows: Answered, { of, key }: KeyRefusal): void {
+export function refuseNullKeys(rows: Answered, { of, key, fix = nameOthers }: KeyRefusal): void {
   const [row] = rows.filter(({ __lw_wrong: wrong }) => wrong === undefined || wrong === 'null')
   if (row === undefined || Number(row.__lw_rows) === 0) return
   throw new LakeError('invalid', `rows of ${of} have no key`, {
     key: key.join(', '),
     rows: Number(row.__lw_rows),
     examples: examplesOf(row),
-    fix: 'Name columns that are never null, or give every row a value: `--derive "id=coalesce(…)"`.',
+    fix,
   })
 }
+
+const nameOthers = 'Name columns that are never null, or give every row a value: `--derive "id=coalesce(…)"`.'
 
 export function refuseRepeatedKeys(rows: Answered, { of, key, fix = deduplicate }: KeyRefusal): void {
   const [row] = rows.filter(({ __lw_wrong: wrong }) => wrong === undefined || wrong === 'repeated')
@@ -97,7 +99,7 @@ export function refuseWrongKeys(rows: Answered, refusal: KeyRefusal): void {
 export interface KeyRefusal {
   of: string
   key: readonly string[]
-  /** What to do about repeated keys; default: deduplicate. */
+  /** What to do about it; default: name other columns, deduplicate. */
   fix?: string
 }
 

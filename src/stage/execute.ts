@@ -5,19 +5,28 @@
 import { mkdir, mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { filesRelation, type RelationFile } from '../engine/relation.js'
-import { quotePath } from '../engine/sql.js'
+import { quoteGlobFree, quotePath } from '../engine/sql.js'
 import type { AddFile } from '../manifest/actions.js'
-import { findColumn } from '../schema/names.js'
+import { toSql } from '../schema/duckdb.js'
+import { findColumn, foldName } from '../schema/names.js'
 import { quoteIdentifier, quoteText } from '../schema/quote.js'
+import type { Field } from '../schema/types.js'
 import { changeDataKey, tombstonesKey } from '../store/keys.js'
+import { copyJoin, spoolFormat } from './compare/joined.js'
+import { keyRanges } from './compare/ranges.js'
+import { imagesSql } from './compare/values.js'
 import { fingerprintName } from './fingerprint.js'
-import type { Answer, Ask, Reads, Rewrites, RowHashes, StagedFile, StagedKind } from './port.js'
+import type { Answer, Ask, Compare, Compared, Reads, Rewrites, RowHashes, StagedFile, StagedKind } from './port.js'
 import { stageRewrite } from './rewrite.js'
 import { type StagingContext, stageRows } from './stage.js'
 
 export interface ExecutorContext extends StagingContext {
   /** Whether the input reads only the columns that are asked of it: then it is its own copy. */
   columnar: boolean
+  /** The Parquet files of which such an input is made; none where it is not made of these alone. */
+  inputFiles: readonly string[]
+  /** Where these files lie anyway, without being fetched; undefined where one does not. */
+  pathsOf(files: readonly AddFile[]): string[] | undefined
   /** The files on this machine, fetched where they are not. */
   localFiles(files: readonly AddFile[], columns: string[]): Promise<RelationFile[]>
   /** A SELECT of the keys and row hashes of these files: see `Reads.hashes`. */
@@ -32,10 +41,13 @@ export interface Executor {
 
 export function createExecutor(ctx: ExecutorContext): Executor {
   const remembered = new Map<string, Answer>()
+  /** By relation, the Parquet files that hold its rows. */
+  const keptFiles = new Map<string, readonly string[]>()
   const stagedInput: StagedFile[] = []
   let keptInput: string | undefined
 
   async function answer(ask: Ask): Promise<Answer> {
+    if (ask.ask === 'compare') return { ask: 'compare', found: await compare(ask, keptFiles.get(ask.rows) ?? [], ctx) }
     const name = `${ask.ask}\u0000${ask.sql}`
     const known = ask.reads === undefined ? remembered.get(name) : undefined
     if (known) return known
@@ -45,15 +57,16 @@ export function createExecutor(ctx: ExecutorContext): Executor {
     return found
   }
 
-  async function run(ask: Ask): Promise<Answer> {
+  async function run(ask: Exclude<Ask, Compare>): Promise<Answer> {
     const options = { signal: ctx.signal }
     switch (ask.ask) {
       case 'rows':
         return { ask: 'rows', rows: await ctx.engine.rows(ask.sql, options) }
       case 'relation': {
-        const kept = await keep(ctx, ask)
+        const { rows, files } = await keep(ctx, ask)
+        keptFiles.set(ask.name, files)
         if (ask.reads === undefined && ask.kept === 'file') keptInput ??= `SELECT * FROM ${quoteIdentifier(ask.name)}`
-        return { ask: 'relation', rows: kept }
+        return { ask: 'relation', rows }
       }
       case 'stage': {
         const kind = ask.as ?? { kind: 'data' }
@@ -92,10 +105,18 @@ async function rewritten(
   return await stageRewrite(sql, { files: here, removed, added, known }, ctx)
 }
 
-function keep(ctx: ExecutorContext, ask: Extract<Ask, { ask: 'relation' }>): Promise<number> {
-  if (ask.kept === 'view') return defineView(ctx, ask.name, ask.sql)
-  if (ask.kept !== 'file') return keepInMemory(ctx, ask)
-  return ask.input && ctx.columnar ? defineView(ctx, ask.name, ask.sql) : keepInFile(ctx, ask.name, ask.sql)
+interface Kept {
+  rows: number
+  /** Parquet files, where these hold the rows. */
+  files: readonly string[]
+}
+
+async function keep(ctx: ExecutorContext, ask: Extract<Ask, { ask: 'relation' }>): Promise<Kept> {
+  const { name, sql, kept, input } = ask
+  if (kept === 'view') return { rows: await defineView(ctx, name, sql), files: [] }
+  if (kept !== 'file') return { rows: await keepInMemory(ctx, ask), files: [] }
+  if (input && ctx.columnar) return { rows: await defineView(ctx, name, sql), files: ctx.inputFiles }
+  return await keepInFile(ctx, name, sql)
 }
 
 async function keepInMemory(ctx: ExecutorContext, { name, sql }: { name: string; sql: string }): Promise<number> {
@@ -107,13 +128,72 @@ async function keepInMemory(ctx: ExecutorContext, { name, sql }: { name: string;
 }
 
 /** Rows that may be more than fit into memory, or of which later questions want single columns. */
-async function keepInFile(ctx: ExecutorContext, name: string, sql: string): Promise<number> {
+async function keepInFile(ctx: ExecutorContext, name: string, sql: string): Promise<Kept> {
   const options = { signal: ctx.signal }
-  await mkdir(ctx.spoolFolder, { recursive: true })
-  const path = join(await mkdtemp(join(ctx.spoolFolder, 'kept-')), 'rows.kept')
-  // Read again soon and thrown away: cheap to write matters more than small.
-  await ctx.engine.run(`COPY (${sql}) TO ${quotePath(path)} (FORMAT parquet, COMPRESSION lz4_raw)`, options)
-  return await defineView(ctx, name, `SELECT * FROM read_parquet(${quotePath(path)}, hive_partitioning = false)`)
+  const path = join(await newKeptFolder(ctx), 'rows.kept')
+  await ctx.engine.run(`COPY (${sql}) TO ${quotePath(path)} (${spoolFormat})`, options)
+  return { rows: await defineView(ctx, name, spoolSql([path])), files: [path] }
+}
+
+async function newKeptFolder({ spoolFolder }: ExecutorContext): Promise<string> {
+  await mkdir(spoolFolder, { recursive: true })
+  return await mkdtemp(join(spoolFolder, 'kept-'))
+}
+
+function spoolSql(paths: readonly string[]): string {
+  return `SELECT * FROM read_parquet([${paths.map(quoteGlobFree).join(', ')}], hive_partitioning = false)`
+}
+
+/** @param files that hold the new rows */
+async function compare(ask: Compare, files: readonly string[], ctx: ExecutorContext): Promise<Compared | undefined> {
+  const { engine, schema } = ctx
+  const run = { signal: ctx.signal }
+  const [old] = ask.reads
+  const paths = ctx.pathsOf(old.files)
+  const column = findColumn(schema, ask.key[0] ?? '')
+  if (paths === undefined || column === undefined || files.length === 0) return undefined
+  // Where an old row lies is long, and is not to be held for each.
+  const held = 'new'
+  const ranges = await keyRanges({ engine, run, column, schema, held, files: { old: paths, new: files } })
+  if (ranges === undefined) return undefined
+  if (ranges.length > 1 && !(await hasColumn(files, column, ctx))) return undefined
+  await defineReads(ctx, old)
+  const folder = await newKeptFolder(ctx)
+  const spooled: string[] = []
+  let joined: number | undefined = 0
+  for (const [i, range] of ranges.entries()) {
+    const sql = imagesSql({
+      old: `(SELECT * FROM ${quoteIdentifier(old.alias)} WHERE ${range})`,
+      new: `(SELECT * FROM (${ask.sql}) WHERE ${range})`,
+      ...{ schema, key: ask.key, compared: ask.compared },
+      held,
+      places: ['__lw_file', '__lw_row'],
+    })
+    const path = join(folder, `${i}.kept`)
+    const given = await copyJoin(engine, sql, path, run)
+    joined = given === undefined || joined === undefined ? undefined : joined + given
+    spooled.push(path)
+  }
+  await defineView(ctx, ask.name, spoolSql(spooled))
+  return await comparedRows(ask.name, joined, ctx)
+}
+
+async function comparedRows(name: string, joined: number | undefined, ctx: ExecutorContext): Promise<Compared> {
+  const counts = ['i', 'u', 'd'].map((change) => `count(*) FILTER (__lw_change = '${change}') AS ${change}`)
+  const sql = `SELECT ${counts.join(', ')} FROM ${quoteIdentifier(name)}`
+  const [row] = await ctx.engine.rows(sql, { signal: ctx.signal })
+  const [inserted, updated, deleted] = [Number(row?.i ?? 0), Number(row?.u ?? 0), Number(row?.d ?? 0)]
+  return { inserted, updated, deleted, pairs: joined === undefined ? undefined : joined - inserted - deleted }
+}
+
+/** Whether the column lies in the files as it is, so that a range of it need not be looked for in all of them. */
+async function hasColumn(
+  files: readonly string[],
+  { name, type }: Field,
+  { engine }: ExecutorContext,
+): Promise<boolean> {
+  const columns = await engine.describe(spoolSql(files))
+  return columns.some((one) => foldName(one.name) === foldName(name) && one.sqlType === toSql(type))
 }
 
 async function defineView(ctx: ExecutorContext, name: string, sql: string): Promise<number> {

@@ -5,6 +5,7 @@
  *   ask       answered by                             for
  *   rows      few rows, as objects                    counts, fingerprints, keys of touched files
  *   relation  its row count; later SQL may name it    intermediate results that stay in the engine
+ *   compare   how many rows differ                    both images of rows that differ from the table's
  *   stage     staged files                            what may become data
  */
 import type { AddFile, PartitionValues } from '../manifest/actions.js'
@@ -69,6 +70,23 @@ export type Ask =
    */
   | { ask: 'relation'; name: string; sql: string; reads?: Reads[]; kept?: 'memory' | 'file' | 'view'; input?: boolean }
   | { ask: 'stage'; sql: string; reads?: Reads[]; as?: StagedKind; rewrites?: Rewrites }
+  | Compare
+
+/**
+ * What `sql` gives of the relation `rows`, in the table's columns, compared value by value with the old rows of the only
+ * `reads`, as the relation `name`: see `compare/values.ts`, with `__lw_file` and `__lw_row` of the old one. Only where that
+ * costs less than comparing hashes would: where the old files lie on this machine, and where both sides fit into memory, or
+ * lie in the order of their keys, so that one range of keys after the other does. Keys that are null are no part of it.
+ */
+export interface Compare {
+  ask: 'compare'
+  name: string
+  sql: string
+  rows: string
+  reads: [Reads]
+  key: string[]
+  compared: Schema
+}
 
 /**
  * What `sql` does to old files, where they may be put together from their own bytes instead of being encoded anew: of
@@ -102,3 +120,13 @@ export type Answer =
   | { ask: 'rows'; rows: Record<string, unknown>[] }
   | { ask: 'relation'; rows: number }
   | { ask: 'stage'; files: StagedFile[] }
+  | { ask: 'compare'; found: Compared | undefined }
+
+/** How many rows of each kind differ. */
+export interface Compared {
+  inserted: number
+  updated: number
+  deleted: number
+  /** Pairs of rows with one key, equal ones too: that it is as many as there are rows shows that no key is repeated. */
+  pairs: number | undefined
+}

@@ -95,6 +95,8 @@ export class EventTable {
       columnar: false,
       nextNumber: () => number++,
       localFiles: async (files) => files.map((file) => this.placed(file)),
+      inputFiles: [],
+      pathsOf: () => undefined,
       hashedRows: () => Promise.reject(new Error('not asked for')),
     })
     const plan = cdc(this.context(load, startedMs, supplied, retention))

@@ -1,8 +1,17 @@
 /** Compare all columns of two relations, by one full outer join or, in ranges of the key, by several. */
 import { join } from 'node:path'
-import { quoteIdent } from '../../engine/sql.js'
-import { changesFolder, changesSql, indexOf, type RowCounts, relationOf, type Which, type Work } from './changes.js'
-import { copyJoin } from './joined.js'
+import { copyJoin } from '../../stage/compare/joined.js'
+import { imagesSql } from '../../stage/compare/values.js'
+import {
+  changesFolder,
+  changesSql,
+  heldSide,
+  indexOf,
+  type RowCounts,
+  relationOf,
+  type Which,
+  type Work,
+} from './changes.js'
 import { areUnique, refuseNulls, refuseWrongKeys } from './unique.js'
 
 /**
@@ -27,19 +36,7 @@ export async function byValues(work: Work, rows: RowCounts, ranges: readonly str
   if (!(await areUnique(work, { from: `(${changesSql(folder)})`, alone, joined, rows }))) await refuseWrongKeys(work)
 }
 
-/** Both images of the rows that differ. The side with fewer rows is held. */
 function joinSql({ schema, key, compared }: Work, rows: RowCounts, range: string): string {
-  const here = (which: Which, alias: 'n' | 'o'): string =>
-    `(SELECT *, true AS __lw_here FROM ${relationOf(which)} WHERE ${range}) ${alias}`
-  const [held, other] =
-    rows.old <= rows.new ? [here('old', 'o'), here('new', 'n')] : [here('new', 'n'), here('old', 'o')]
-  const images = (alias: 'n' | 'o'): string[] =>
-    schema.map(({ name }, i) => `${alias}.${quoteIdent(name)} AS ${alias}${i}`)
-  const change = `CASE WHEN o.__lw_here IS NULL THEN 'i' WHEN n.__lw_here IS NULL THEN 'd' ELSE 'u' END AS __lw_change`
-  const same = key.map((name) => `n.${quoteIdent(name)} = o.${quoteIdent(name)}`)
-  const differ = ['__lw_here', ...compared.map(({ name }) => quoteIdent(name))].map(
-    (name) => `n.${name} IS DISTINCT FROM o.${name}`,
-  )
-  return `SELECT ${[change, ...images('n'), ...images('o')].join(', ')}
-    FROM ${other} FULL JOIN ${held} ON ${same.join(' AND ')} WHERE ${differ.join(' OR ')}`
+  const here = (which: Which): string => `(SELECT * FROM ${relationOf(which)} WHERE ${range})`
+  return imagesSql({ old: here('old'), new: here('new'), schema, key, compared, held: heldSide(rows) })
 }

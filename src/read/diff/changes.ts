@@ -10,21 +10,22 @@
 import type { Engine, RunOptions } from '../../engine/port.js'
 import { quoteGlobFree } from '../../engine/sql.js'
 import type { Schema } from '../../schema/types.js'
+import { keyRanges } from '../../stage/compare/ranges.js'
 import { byHashes } from './by-hashes.js'
 import { byValues } from './by-values.js'
-import { keyRanges } from './ranges.js'
 
 /** @throws LakeError invalid: keys that are null, or occur more than once */
 export async function findChanges(work: Work): Promise<Changes> {
   const rows = { old: await countRows('old', work), new: await countRows('new', work) }
   const column = work.schema.find(({ name }) => name === work.key[0])
-  const ranges = column && (await keyRanges({ ...work, column }))
-  if (work.exact || ranges !== undefined) await byValues(work, rows, ranges)
+  const ranges = column && (await keyRanges({ ...work, column, held: heldSide(rows) }))
+  const inRanges = ranges !== undefined && ranges.length > 1
+  if (work.exact || inRanges) await byValues(work, rows, ranges)
   else await byHashes(work, rows)
   const { engine, run, folder } = work
   const found = await engine.rows(`SELECT __lw_change, count(*) AS n FROM (${changesSql(folder)}) GROUP BY 1`, run)
   const of = (change: string): number => Number(found.find((row) => row.__lw_change === change)?.n ?? 0)
-  const exact = work.exact || ranges !== undefined
+  const exact = work.exact || inRanges
   return { inserted: of('i'), updated: of('u'), deleted: of('d'), rows, exact }
 }
 
@@ -69,6 +70,11 @@ export function changesSql(folder: string): string {
 
 export function indexOf(schema: Schema, name: string): number {
   return schema.findIndex((field) => field.name === name)
+}
+
+/** The side with fewer rows. */
+export function heldSide(rows: RowCounts): Which {
+  return rows.old <= rows.new ? 'old' : 'new'
 }
 
 async function countRows(which: Which, { engine, run }: Work): Promise<number> {

@@ -19,6 +19,7 @@ import type { Schema } from '../../schema/types.js'
 import { type FileSource, files, isFileSource, parquet } from '../../source/files.js'
 import { type LoadInput, openInput } from '../../source/open.js'
 import type { Input, ReadingSettings } from '../../source/port.js'
+import { spoolFormat } from '../../stage/compare/joined.js'
 import type { QueryResult } from '../result.js'
 import type { Which } from './changes.js'
 import type { DiffSettings } from './settings.js'
@@ -279,9 +280,6 @@ async function spooled(input: Input, { engine, folder, run }: Opening): Promise<
     }
   }
 }
-
-/** Written once and read two or three times, from the page cache: packing harder costs more than it saves. */
-export const spoolFormat = 'FORMAT parquet, COMPRESSION lz4_raw'
 
 /** Every column of a file that `spoolFormat` wrote. */
 export function spoolSql(path: string): string {

@@ -15,17 +15,34 @@ import { isNested } from '../../schema/names.js'
 import type { Field, LakeType, Schema } from '../../schema/types.js'
 import { memoryLimit } from './memory.js'
 
-/** @returns conditions on the key column of which each row meets exactly one; undefined where ranges do not pay */
+/**
+ * @returns conditions on the key column of which each row meets exactly one, a single one where everything is held at once;
+ * undefined where ranges do not pay
+ */
 export async function keyRanges(request: RangeRequest): Promise<string[] | undefined> {
   const { engine, run, column, files } = request
+  if (files.old.length === 0 || files.new.length === 0) return undefined
   const ordinal = ordinalSql(column.type)
-  if (ordinal === undefined || files.old.length === 0 || files.new.length === 0) return undefined
-  const old = await rowGroups(engine, files.old, column, ordinal.of, run)
-  const now = await rowGroups(engine, files.new, column, ordinal.of, run)
-  if (old === undefined || now === undefined) return undefined
-  const bounds = chooseBounds(old.groups, now.groups, await rowsAtOnce(request, old.bytesPerRow))
-  return bounds && conditions(column, bounds.map(ordinal.literal))
+  const of = ordinal?.of ?? (() => 'NULL::BIGINT')
+  const old = await rowGroups(engine, files.old, column, of, run)
+  const now = await rowGroups(engine, files.new, column, of, run)
+  const atOnce = await rowsAtOnce(request, old.bytesPerRow)
+  if (Math.max(rowsIn(old.groups), rowsIn(now.groups)) <= Math.min(enoughRows, atOnce)) return [everything]
+  const [before, after] = [bounded(old.groups), bounded(now.groups)]
+  if (ordinal === undefined || before === undefined || after === undefined) return undefined
+  // Files of a partitioned table lie across more than one small range; where a large one fits, fewer of them do.
+  for (let rows = Math.min(enoughRows, atOnce); ; rows = Math.min(1.5 * rows, atOnce)) {
+    const bounds = chooseBounds(before, after, rows, request.held)
+    if (bounds !== undefined) return conditions(column, bounds.map(ordinal.literal))
+    if (rows === atOnce) return undefined
+  }
 }
+
+/** More rows at once do not make it faster. */
+const enoughRows = 2_000_000
+
+/** The condition of a range that is the only one. */
+const everything = 'true'
 
 export interface RangeRequest {
   engine: Engine
@@ -33,6 +50,8 @@ export interface RangeRequest {
   /** Of the key, the first; its name is that of the column in the files, too. */
   column: Field
   schema: Schema
+  /** The side of which a range is held in memory, while the other one flows past it. */
+  held: 'old' | 'new'
   /** The Parquet files of each side; none where it is not only such. */
   files: Record<'old' | 'new', readonly string[]>
 }
@@ -44,14 +63,17 @@ export interface RowGroup {
   rows: number
 }
 
+type FoundGroup = Partial<RowGroup> & Pick<RowGroup, 'rows'>
+
 /**
  * Keys at which ranges of about so many rows begin, the first range before the first of them.
- * @returns undefined where one range would do, or where row groups lie across so many ranges that they would be read over and over
+ * @returns none where one range would do; undefined where row groups lie across so many ranges that they would be read over and over
  */
 export function chooseBounds(
   old: readonly RowGroup[],
   now: readonly RowGroup[],
   rowsPerRange: number,
+  held: 'old' | 'new' = 'new',
 ): bigint[] | undefined {
   const [larger] = [old, now].sort((a, b) => rowsIn(b) - rowsIn(a))
   const bounds: bigint[] = []
@@ -63,7 +85,6 @@ export function chooseBounds(
     }
     rows += group.rows
   }
-  if (bounds.length === 0) return undefined
   const inRange = (groups: readonly RowGroup[], i: number): number => {
     const [from, to] = [bounds[i - 1], bounds[i]]
     return rowsIn(
@@ -71,15 +92,22 @@ export function chooseBounds(
     )
   }
   const read = [...bounds.keys(), bounds.length].map((i) => ({ old: inRange(old, i), now: inRange(now, i) }))
-  const isEven = read.every((range) => Math.max(range.old, range.now) <= 2 * rowsPerRange + largest(old) + largest(now))
+  const most = 2 * rowsPerRange + largest(held === 'old' ? old : now)
+  const isEven = read.every((range) => (held === 'old' ? range.old : range.now) <= most)
   const total = read.reduce((sum, range) => sum + range.old + range.now, 0)
   return isEven && total <= mostReadTwice * (rowsIn(old) + rowsIn(now)) ? bounds : undefined
 }
 
-/** Reading a third twice is still cheaper than hashing everything. */
-const mostReadTwice = 1.35
+/** Reading half of it twice is still cheaper than hashing everything. */
+const mostReadTwice = 1.6
 
-function rowsIn(groups: readonly RowGroup[]): number {
+/** Undefined where a file does not say what its row groups hold. */
+function bounded(groups: readonly FoundGroup[]): RowGroup[] | undefined {
+  const known = groups.filter((group): group is RowGroup => group.min !== undefined && group.max !== undefined)
+  return known.length === groups.length ? known : undefined
+}
+
+function rowsIn(groups: readonly Pick<RowGroup, 'rows'>[]): number {
   return groups.reduce((sum, { rows }) => sum + rows, 0)
 }
 
@@ -87,24 +115,21 @@ function largest(groups: readonly RowGroup[]): number {
   return groups.reduce((most, { rows }) => Math.max(most, rows), 0)
 }
 
-/** As many as can be held at once in a third of the memory; more than these do not make it faster. */
+/** As many as can be held at once in a third of the memory. */
 async function rowsAtOnce({ engine, run, schema }: RangeRequest, bytesPerRow: number): Promise<number> {
   const bytes = await memoryLimit(engine, run)
   const headers =
     schema.filter(({ type }) => type.kind === 'varchar' || type.kind === 'blob' || isNested(type)).length * 16
-  return Math.min(mostRows, Math.floor(bytes / 3 / (bytesPerRow + headers + 32)))
+  return Math.floor(bytes / 3 / (bytesPerRow + headers + 32))
 }
 
-const mostRows = 2_000_000
-
-/** Undefined where a file does not say what its row groups hold. */
 async function rowGroups(
   engine: Engine,
   files: readonly string[],
   { name }: Field,
   ordinalOf: (text: string) => string,
   run: RunOptions,
-): Promise<{ groups: RowGroup[]; bytesPerRow: number } | undefined> {
+): Promise<{ groups: FoundGroup[]; bytesPerRow: number }> {
   const found = await engine.rows(
     `SELECT any_value(row_group_num_rows) AS rows, sum(total_uncompressed_size) AS bytes,
        any_value(${ordinalOf('stats_min_value')}) FILTER (WHERE ${isColumn(name)}) AS min,
@@ -112,11 +137,13 @@ async function rowGroups(
      FROM parquet_metadata([${files.map(quoteGlobFree).join(', ')}]) GROUP BY file_name, row_group_id`,
     run,
   )
-  const groups = found.map(({ rows, min, max }) => ({ rows: Number(rows), min: bigint(min), max: bigint(max) }))
-  const known = groups.filter((group): group is RowGroup => group.min !== undefined && group.max !== undefined)
-  if (known.length < groups.length || groups.length === 0) return undefined
+  const groups = found.map(({ rows, min, max }): FoundGroup => {
+    const [least, greatest] = [bigint(min), bigint(max)]
+    const bounds = least === undefined || greatest === undefined ? {} : { min: least, max: greatest }
+    return { rows: Number(rows), ...bounds }
+  })
   const bytes = found.reduce((sum, row) => sum + Number(row.bytes), 0)
-  return { groups: known, bytesPerRow: bytes / Math.max(1, rowsIn(known)) }
+  return { groups, bytesPerRow: bytes / Math.max(1, rowsIn(groups)) }
 }
 
 function isColumn(name: string): string {
@@ -157,6 +184,7 @@ function ordinalSql(type: LakeType): Ordinal | undefined {
 
 function conditions({ name }: Field, bounds: readonly string[]): string[] {
   const column = quoteIdent(name)
+  if (bounds.length === 0) return [everything]
   return [...bounds.keys(), bounds.length].map((i) => {
     const [from, to] = [bounds[i - 1], bounds[i]]
     return [

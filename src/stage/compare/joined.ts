@@ -11,7 +11,9 @@
 import { disabledOptimizersSql } from '../../engine/optimizers.js'
 import type { Engine, RunOptions } from '../../engine/port.js'
 import { quotePath } from '../../engine/sql.js'
-import { spoolFormat } from './sides.js'
+
+/** Read again soon and thrown away: cheap to write matters more than small. */
+export const spoolFormat = 'FORMAT parquet, COMPRESSION lz4_raw'
 
 /** @returns undefined where the plan does not have exactly one such join: then nothing is known */
 export async function copyJoin(
