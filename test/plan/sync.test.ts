@@ -7,6 +7,7 @@ import type { Answer, Ask, PlanContext, StagedFile, Verdict } from '../../src/pl
 import { sync } from '../../src/plan/sync.js'
 import type { Schema } from '../../src/schema/types.js'
 import { fingerprintTag, fingerprintTagName } from '../../src/stage/fingerprint.js'
+import type { Compared } from '../../src/stage/port.js'
 
 const schema: Schema = [
   { name: 'dt', type: { kind: 'varchar' }, nullable: true },
@@ -66,6 +67,8 @@ function context(files: AddFile[], more: Partial<PlanContext> = {}): PlanContext
 interface Told {
   parts: Record<string, { rows: number; content: number }>
   changes?: { i?: number; u?: number; d?: number }
+  /** What comparing values finds, where it is worth it. */
+  compared?: Compared
   /** Old rows that go, by file. */
   removed?: Record<string, number>
   staged?: StagedFile[]
@@ -76,6 +79,7 @@ function answerOf(ask: Ask, told: Told): Answer {
   const parts = Object.entries(told.parts)
   const rows = (list: Record<string, unknown>[]): Answer => ({ ask: 'rows', rows: list })
   if (ask.ask === 'stage') return { ask: 'stage', files: told.staged ?? [] }
+  if (ask.ask === 'compare') return { ask: 'compare', found: told.compared }
   if (ask.ask === 'relation')
     return { ask: 'relation', rows: ask.name === 'lw_rows' ? parts.reduce((sum, [, part]) => sum + part.rows, 0) : 0 }
   if (ask.sql.includes('fp_sum'))
@@ -107,7 +111,8 @@ function replay(ctx: PlanContext, told: Told): { verdict: Verdict; asks: Ask[] }
 }
 
 const keys = (files: { key: string }[]) => files.map(({ key }) => key)
-const readsOf = (asks: Ask[]) => asks.flatMap(({ reads = [] }) => reads)
+/** What is read where values cannot be compared at once. */
+const readsOf = (asks: Ask[]) => asks.flatMap(({ ask, reads = [] }) => (ask === 'compare' ? [] : reads))
 
 describe('sync', () => {
   test('reads nothing of partitions that are the same, nor of the rest more than keys and hashes', () => {
@@ -123,7 +128,10 @@ describe('sync', () => {
     expect(new Set(reads.flatMap((one) => keys([...one.files])))).toEqual(new Set(['dt=b/old.parquet']))
     // Whole rows only of the file that is rewritten.
     const whole = reads.filter(({ hashes }) => hashes === undefined)
-    expect(whole).toMatchObject([{ alias: 'kept', columns: ['dt', 'id', 'v'] }])
+    expect(whole).toMatchObject([
+      { alias: 'previous', columns: ['dt'] },
+      { alias: 'kept', columns: ['dt', 'id', 'v'] },
+    ])
     expect(keys(verdict.supersede)).toEqual(['dt=b/old.parquet'])
     expect(keys(verdict.add)).toEqual(['dt=b/new.parquet'])
     expect(verdict.partitions).toEqual({ replaced: ['dt=b'], removed: [], unchanged: 2 })
@@ -160,10 +168,41 @@ describe('sync', () => {
       removed: { 'dt=a/old.parquet': 1 },
     }
     const { asks } = replay(context([old('a', 1)]), { ...told, staged: [staged('a', 10)] })
-    for (const { reads, sql } of asks) {
+    for (const { ask, reads, sql } of asks) {
+      if (ask === 'compare') continue
       const isAboutTable = /lw_changes|lw_removed|lw_added|lw_rest|\bold\b|\bkept\b/.test(sql)
       expect([sql, reads === undefined]).toEqual([sql, !isAboutTable])
     }
+  })
+
+  describe('where values are compared at once', () => {
+    const files = [old('a', 1), old('b', 2)]
+    const parts = { a: { rows: 11, content: 1 }, b: { rows: 9, content: 2 } }
+    const removed = { 'dt=b/old.parquet': 3 }
+    const compared: Compared = { inserted: 2, updated: 1, deleted: 2, pairs: 18 }
+    const told: Told = { parts, removed, compared, staged: [staged('a', 2), staged('b', 7)] }
+
+    test('nothing else is read but the files that are rewritten', () => {
+      const { verdict, asks } = replay(context(files), told)
+      expect(readsOf(asks)).toMatchObject([{ alias: 'kept', files: [{ key: 'dt=b/old.parquet' }] }])
+      expect(asks.some(({ sql }) => /fp_sum|__lw_h1 IS DISTINCT/.test(sql))).toBe(false)
+      const counts = { read: 20, written: 9, inserted: 2, updated: 1, deleted: 2, unchanged: 17, ignored: 0 }
+      expect(verdict).toMatchObject({ rows: counts, rowsBefore: 20, reads: { kind: 'everything' } })
+      expect(asks.find((ask) => ask.ask === 'stage')?.rewrites).toMatchObject({
+        ...{ removed: 'lw_removed', added: 'lw_added', known: true },
+      })
+    })
+
+    test('as many pairs as rows show that no key is repeated; else the keys are looked at', () => {
+      const grouped = (asks: Ask[], of: string) =>
+        asks.filter(({ sql }) => sql.includes('count(*) AS __lw_n') && sql.includes(of)).length
+      const fine = replay(context(files), told).asks
+      expect([grouped(fine, 'FROM lw_rows'), grouped(fine, 'FROM old')]).toEqual([0, 0])
+      for (const pairs of [17, 19, undefined]) {
+        const { asks } = replay(context(files), { ...told, compared: { ...compared, pairs } })
+        expect([grouped(asks, 'FROM lw_rows'), grouped(asks, 'FROM old')]).toEqual([1, 1])
+      }
+    })
   })
 
   test('with `exact` the values are compared', () => {
