@@ -78,7 +78,8 @@ describe.each(pairs)('$name, $from to $to', ({ name, key, partition, expected })
     }
   })
 
-  test.runIf(expected.updates_without_column_lastmodified !== undefined)('without lastmodified', async () => {
+  if (expected.updates_without_column_lastmodified === undefined) return
+  test('without lastmodified', async () => {
     for (const exact of [false, true]) {
       await using changes = await between({ exact, ignore: ['LastModified'] })
       const { lastmodified: _, ...cells } = expected.updated_cells_by_column ?? {}
