@@ -45,6 +45,7 @@ export const cdc: Plan = function* (ctx) {
     removed: 'lw_removed',
     added: 'lw_added',
     addedRows,
+    inPlace: true,
     changes: { sql: changesSql(ctx) },
   })
   const kept = yield* writeState(ctx, state)

@@ -44,6 +44,7 @@ export const scd2: Plan = function* (ctx) {
     ...(made.removed === undefined ? {} : { removed: made.removed }),
     added: 'lw_added',
     addedRows: made.added,
+    inPlace: true,
     changes: { sql: feedSql(ctx, made) },
   })
   return { ...verdict, ...rewritten, rows: countsOf(rows, counts, stagedRows(rewritten.add)) }

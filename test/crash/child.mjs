@@ -4,7 +4,8 @@
  *   node child.mjs '{"dist":"…","url":"…","mode":"replace","rows":[…],"killAt":7,"when":"before","settings":{…}}'
  *
  * Operations are counted from 1 over everything that the load asks of the store; at number `killAt` the process ends
- * with SIGKILL, before the operation is begun or after it has been done. Prints `operations: n` where it was not reached.
+ * with SIGKILL, before the operation is begun or after it has been done. Where it was not reached, or is not given, their
+ * names are printed.
  */
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -14,7 +15,7 @@ const from = (file) => import(pathToFileURL(join(dist, file)).href)
 const { openTable } = await from('index.js')
 const { openStore } = await from('store/open.js')
 
-let operations = 0
+const operations = []
 const store = killedAt(await openStore(url, settings?.store ?? {}))
 const table = await openTable(url, { ...settings, components: { store } })
 const receipt = mode === 'delete' ? await table.delete(load) : await table[mode](rows, load)
@@ -30,11 +31,13 @@ function killedAt(real) {
       if (name === 'list')
         return (...args) =>
           counted(
+            name,
             () => member.apply(target, args),
             (result) => result,
           )
       return async (...args) =>
         counted(
+          name,
           () => member.apply(target, args),
           async (result) => await result,
         )
@@ -42,9 +45,8 @@ function killedAt(real) {
   })
 }
 
-function counted(run, settle) {
-  operations += 1
-  const mine = operations
+function counted(name, run, settle) {
+  const mine = operations.push(name)
   if (mine === killAt && when === 'before') process.kill(process.pid, 'SIGKILL')
   const result = settle(run())
   if (mine !== killAt) return result

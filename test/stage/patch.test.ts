@@ -285,6 +285,18 @@ describe('a patched file', () => {
     )
   })
 
+  test('loses rows where none comes', async () => {
+    const ctx = context()
+    const { tags, ...untagged } = await oldFile(0, 2, size, ctx)
+    for (const file of [untagged, { ...untagged, ...(tags ? { tags } : {}) }]) {
+      await changesOf([{ file, from: 0, rows: 2 * size }], { gone: [3, size + 1], replaced: [], moved: [], fresh: [] })
+      const rewrite: Rewrite = { files: [file], removed: 'removed', added: undefined, known: false }
+      const staged = await patchFiles(await planPatches(rewrite, ctx, cheap), [], rewrite, ctx)
+      expect(staged.map(({ rows }) => rows)).toEqual([2 * size - 2])
+      await expectTruth(staged, ctx)
+    }
+  })
+
   describe('what does not fit together is noticed', () => {
     const refused = expect.objectContaining({ code: 'corrupt' })
 

@@ -114,17 +114,37 @@ export function columnsOf(ctx: PlanContext, { absent }: Batch): Columns {
 export function oldColumns(ctx: PlanContext, { partial, unsupplied }: Columns): string[] {
   if (markField(ctx)) return ctx.schema.map(({ name }) => name)
   const created = ctx.loadColumns.filter((name) => name === createdColumn)
-  return [...partial.map(({ field }) => field.name), ...unsupplied.map(({ name }) => name), ...created]
+  const kept = [...partial.map(({ field }) => field.name), ...unsupplied.map(({ name }) => name), ...created]
+  return [...new Set([...kept, ...moving(ctx)])]
+}
+
+/** Partition columns in which a row and the one that takes its place may differ. */
+function moving({ key, partitionBy }: PlanContext): string[] {
+  return partitionBy.filter((name) => !key.includes(name))
 }
 
 /** @param old whether there is the relation `lw_old`, with `oldColumns` */
 export function addedSql(ctx: PlanContext, columns: Columns, old: boolean): string {
   const values = ctx.schema.map((field) => `${valueSql(ctx, field, columns, old)} AS ${quoteIdentifier(field.name)}`)
   const rows = columns.partial.length > 0 ? `(${foldedSql(ctx, columns)})` : 'lw_rows'
-  return `SELECT ${values.join(', ')}, d.__lw_action, d.__lw_old_file
+  return `SELECT ${[...values, ...placeSql(ctx, columns, old)].join(', ')}, d.__lw_action, d.__lw_old_file
     FROM (SELECT * FROM lw_decided WHERE __lw_writes) d
     LEFT JOIN ${rows} r ON r.__lw_seq = d.__lw_last
     ${old ? 'LEFT JOIN lw_old o ON o.__lw_file = d.__lw_old_file AND o.__lw_row = d.__lw_old_row' : ''}`
+}
+
+/** `__lw_file`, `__lw_row` of the old row where the new one stays in its partition. */
+function placeSql(ctx: PlanContext, columns: Columns, old: boolean): string[] {
+  const places = ['file', 'row'].map((what) => ({ name: `__lw_${what}`, from: `d.__lw_old_${what}` }))
+  if (moving(ctx).length === 0) return places.map(({ name, from }) => `${from} AS ${name}`)
+  // Without old rows nothing is known to stay.
+  const stays = moving(ctx).map((name) => {
+    const field = findColumn(ctx.schema, name)
+    return field && old
+      ? `${valueSql(ctx, field, columns, old)} IS NOT DISTINCT FROM o.${quoteIdentifier(name)}`
+      : 'false'
+  })
+  return places.map(({ name, from }) => `CASE WHEN ${stays.join(' AND ')} THEN ${from} END AS ${name}`)
 }
 
 /** The last update of each key, with the last value that any of its updates since the last delete has of each partial column. */

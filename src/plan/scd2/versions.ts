@@ -122,7 +122,7 @@ function ofTheLoad(
     ...(old ? ['LEFT JOIN lw_before o ON c.__lw_file = o.__lw_file AND c.__lw_row = o.__lw_row'] : []),
     ...(corrects ? [correction(ctx, history, rows)] : []),
   ]
-  return `${select(ctx, columns)} FROM ${from.join(' ')}`
+  return `${select(ctx, columns, old)} FROM ${from.join(' ')}`
 }
 
 function ofTheTable(ctx: PlanContext, history: History, rows: Rows, corrects: boolean): string {
@@ -138,12 +138,21 @@ function ofTheTable(ctx: PlanContext, history: History, rows: Rows, corrects: bo
     'lw_changes c JOIN lw_before o ON c.__lw_file = o.__lw_file AND c.__lw_row = o.__lw_row',
     ...(corrects ? [correction(ctx, history, rows)] : []),
   ]
-  return `${select(ctx, columns)} FROM ${from.join(' ')}`
+  return `${select(ctx, columns, true)} FROM ${from.join(' ')}`
 }
 
-function select(ctx: PlanContext, columns: string[]): string {
-  const named = columns.map((sql, at) => `${sql} AS ${quoteIdentifier(ctx.schema[at]?.name ?? '')}`)
-  return `SELECT ${named.join(', ')}, c.__lw_action, c.__lw_followed, c.__lw_shifted`
+/** @param old whether the row that may be replaced is at hand, as `o` */
+function select({ schema, partitionBy }: PlanContext, columns: string[], old: boolean): string {
+  const named = columns.map((sql, at) => `${sql} AS ${quoteIdentifier(schema[at]?.name ?? '')}`)
+  // A version that takes the place of another in the same partition takes it in the file, too.
+  const stays = schema.flatMap(({ name }, at) =>
+    partitionBy.includes(name) ? [`${columns[at]} IS NOT DISTINCT FROM o.${quoteIdentifier(name)}`] : [],
+  )
+  const replaces = [`c.__lw_action IN ('change', 'replace')`, ...stays].join(' AND ')
+  const places = ['__lw_file', '__lw_row'].map((name) =>
+    old ? `CASE WHEN ${replaces} THEN c.${name} END AS ${name}` : `NULL AS ${name}`,
+  )
+  return `SELECT ${[...named, ...places].join(', ')}, c.__lw_action, c.__lw_followed, c.__lw_shifted`
 }
 
 /** The columns that say when a version holds. */

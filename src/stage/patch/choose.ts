@@ -12,26 +12,14 @@ import { openParquet, type ParquetFile } from '../parquet/splice.js'
 import { filesTable, type LocalFile, type Patch, type Rewrite } from '../patch.js'
 import type { Fingerprint } from '../port.js'
 import { dataColumns, newSpoolFolder, type StagingContext } from '../stage.js'
+import { type PatchCosts, patchCosts } from './costs.js'
 import { copyPiece, mostGroupRows } from './encode.js'
-
-/** What encoding costs, in cells: a value of one column of one row. Tests make it cheap. */
-export interface PatchCosts {
-  /** Of one row group, beside its cells. */
-  perGroup: number
-  /** Share of the cost of encoding the whole file up to which a patch is a gain. */
-  gain: number
-  /** Row groups below this many rows are small, and so many of them are too many. */
-  smallRows: number
-  mostSmall: number
-}
-
-const measured: PatchCosts = { perGroup: 70_000, gain: 0.6, smallRows: 10_000, mostSmall: 8 }
 
 /** Files that are worth it, those with the most bytes last. */
 export async function planPatches(
   rewrite: Rewrite,
   ctx: StagingContext,
-  costs: PatchCosts = measured,
+  costs: PatchCosts = patchCosts,
 ): Promise<Patch[]> {
   const ours = await oursAmong(rewrite.files, ctx)
   if (ours.length === 0) return []

@@ -3,6 +3,7 @@
 import type { LimitFunction } from 'p-limit'
 import { filesRelation } from '../../engine/relation.js'
 import { quoteIdent } from '../../engine/sql.js'
+import { toSql } from '../../schema/duckdb.js'
 import { fieldIds } from '../../schema/field-ids.js'
 import type { Field } from '../../schema/types.js'
 import { openParquet, type ParquetFile } from '../parquet/splice.js'
@@ -34,7 +35,7 @@ export async function defineRows(
     `${quoteIdent(from)} a JOIN ${filesTable} f ON f.k = a.__lw_file WHERE f.n IN (${numbered})`
   const rows =
     added === undefined
-      ? `SELECT 0 AS __lw_n, 0::BIGINT AS __lw_row WHERE false`
+      ? `SELECT 0 AS __lw_n, 0::BIGINT AS __lw_row${columns.map(({ name, type }) => `, CAST(NULL AS ${toSql(type)}) AS ${quoteIdent(name)}`).join('')} WHERE false`
       : `SELECT f.n AS __lw_n, a.__lw_row${values} FROM ${place(added)} ORDER BY __lw_n, __lw_row`
   const options = { signal: ctx.signal }
   await ctx.engine.run(`CREATE OR REPLACE TABLE ${rowsTable} AS ${rows}`, options)

@@ -9,6 +9,7 @@
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import { isLakeError, type LoadSettings, openTable, type Receipt, type Table } from '../../../src/index.js'
+import { patchCosts } from '../../../src/stage/patch/costs.js'
 import { appliedTo, changesOf, netChanges } from '../../model/change-feed.js'
 import { changedIn } from '../../model/diff.js'
 import type { Incoming } from '../../model/incoming.js'
@@ -64,8 +65,11 @@ export const local: () => Promise<Place> = placeNamed('a local folder')
 export function runs(count: number): { numRuns: number; seed: number; interruptAfterTimeLimit?: number } {
   const asked = process.env.LAKEWRIGHT_PROPERTY_RUNS
   if (asked !== undefined) return seeded({ numRuns: Number(asked) })
-  return seeded({ numRuns: count, interruptAfterTimeLimit: count * 700 })
+  return seeded({ numRuns: count, interruptAfterTimeLimit: Math.max(leastMs, count * 700) })
 }
+
+/** No run within the time would be a failure. */
+const leastMs = 20_000
 
 /** A run under way when the time is up is brought to its end, and a counterexample made smaller. */
 export const patiently = { timeout: process.env.LAKEWRIGHT_PROPERTY_RUNS === undefined ? 240_000 : 3_600_000 }
@@ -102,11 +106,22 @@ function readable(scenario: Scenario): Scenario {
   return Object.defineProperty(scenario, fc.toStringMethod, { value: () => text })
 }
 
+/** In a local folder files are put together from their own bytes wherever that is possible, however little they hold. */
 export async function agree(
   scenario: Scenario,
   place: () => Promise<Place>,
   options: AgreeOptions = {},
 ): Promise<void> {
+  const measured = { ...patchCosts }
+  if (place === local) Object.assign(patchCosts, { perGroup: 0, gain: 100, smallRows: 0, mostSmall: 0 })
+  try {
+    await agreeAt(scenario, place, options)
+  } finally {
+    Object.assign(patchCosts, measured)
+  }
+}
+
+async function agreeAt(scenario: Scenario, place: () => Promise<Place>, options: AgreeOptions): Promise<void> {
   await using at = await place()
   const clock = { at: Date.parse('2026-11-20T10:00:00Z') }
   await using table = await openTable(at.url, {
