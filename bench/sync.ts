@@ -3,10 +3,11 @@
  * over all partitions; and rows changed in 1% of the partitions alone.
  *
  *   lakewright   sync(parquet(dump))
+ *   diff         of the table and the dump: what finding the differences costs, without a load
  *   deltalake    write_deltalake(mode='overwrite'): its own merge with delete by source does not end on this machine
  */
 import { join } from 'node:path'
-import { openTable, parquet } from '../src/index.js'
+import { diff, openTable, parquet } from '../src/index.js'
 import { baseTable, copyTable } from './base-table.js'
 import { type Benchmark, timed, type Work } from './benchmark.js'
 import { compare, inNode, inPython } from './compare.js'
@@ -46,6 +47,7 @@ export const benchmark: Benchmark = {
             command: await inPython('deltalake_peer.py', 'overwrite', { source: dump, partition_by: partitionBy }),
             prepare,
           },
+          { name: 'lakewright diff', command: inNode('sync', 'diff', { dump }), prepare },
           ours(),
           ours('1GB'),
           ours('500MB'),
@@ -59,6 +61,15 @@ export const benchmark: Benchmark = {
 }
 
 export const work: Record<string, Work> = {
+  async diff({ folder, dump }) {
+    const { seconds, result } = await timed(() =>
+      diff(join(folder, 'table'), parquet(String(dump)), { tempFolder: folder }),
+    )
+    const { inserted, updated, deleted, algorithm } = result
+    await result.close()
+    return { seconds, inserted, updated, deleted, algorithm: algorithm.replace(/:.*/, '') }
+  },
+
   async sync({ folder, dump, memory }) {
     const { seconds, result } = await timed(async () => {
       await using table = await openTable(join(folder, 'table'), memory ? { memory: String(memory) } : {})

@@ -131,6 +131,9 @@ function fedRows(t: EventTable): string[] {
   return rows.sort()
 }
 
+/** As many as fit into the time. */
+const runs = { numRuns: 15, interruptAfterTimeLimit: 20_000 }
+
 test('any division of a history into loads, in any order and with repeats, makes the table that its order makes', async () => {
   await fc.assert(
     fc.asyncProperty(history, shapes, division, async (changes, shape, how) => {
@@ -139,7 +142,7 @@ test('any division of a history into loads, in any order and with repeats, makes
       for (const batch of divided(events, how)) await t.cdc(batch)
       expect(await livingRows(t)).toEqual(told(events, shape))
     }),
-    seeded({ numRuns: 15 }),
+    seeded(runs),
   )
 }, 180_000)
 
@@ -151,7 +154,7 @@ test('updates of some columns, in loads that follow each other, make the table t
       for (const batch of inStretches(events, how)) await t.cdc(batch)
       expect(await livingRows(t)).toEqual(told(events, shape))
     }),
-    seeded({ numRuns: 15 }),
+    seeded(runs),
   )
 }, 180_000)
 
@@ -204,6 +207,6 @@ test('each load says and does what the model does, and its change feed tells the
         if (expected.changes.length === 0 && tombstones === undefined) expect(rows.written).toBe(0)
       }
     }),
-    seeded({ numRuns: 15 }),
+    seeded(runs),
   )
 }, 180_000)

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { type LakeError, openTable, type Receipt, type Table } from '../../src/index.js'
 import { openStore } from '../../src/store/open.js'
 import type { PutOutcome, Store } from '../../src/store/port.js'
-import { type Place, places } from './places.js'
+import { onePlaceOfEachKind, type Place } from './places.js'
 
 interface Row {
   day: string
@@ -16,7 +16,7 @@ const rows: Row[] = ['mon', 'tue', 'wed', 'thu'].flatMap((day, d) =>
 const types = { day: 'varchar', id: 'bigint', v: 'varchar' }
 const loadId = 'night:1'
 
-describe.each(places)('on $name', ({ make }) => {
+describe.each(onePlaceOfEachKind)('on $name', ({ make }) => {
   test('a dump without rows, one that broke off and one with too many changes are held back, and the table is as it was', async () => {
     await using place = await make()
     await using table = await filled(place)
