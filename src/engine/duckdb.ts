@@ -16,6 +16,7 @@ import type { Schema } from '../schema/types.js'
 import { type Column, copiedFile, copySql } from './duckdb/copied.js'
 import { EngineError, wrapEngineError } from './duckdb/errors.js'
 import { Feed } from './duckdb/feed.js'
+import { bytesOfSize, engineBytes, limitText } from './duckdb/memory.js'
 import type { DuckApi } from './duckdb/types.js'
 import { rowReader } from './duckdb/values.js'
 import type { Bindings } from './duckdb/vectors.js'
@@ -50,7 +51,8 @@ export async function openDuckDB(settings: EngineSettings): Promise<Engine> {
     })
     const connection = await instance.connect()
     for (const statement of sessionSettings) await connection.run(statement)
-    return new DuckDBEngine(api, loadBindings(), instance, connection, { ...settings, memory, threads })
+    const limits = await leaveMemory(connection)
+    return new DuckDBEngine(api, loadBindings(), instance, connection, { ...settings, memory, threads, limits })
   } catch (error) {
     throw wrongSetting(error, { memory, threads })
   }
@@ -64,6 +66,23 @@ const sessionSettings = [
   'SET progress_bar_time = 0',
   disabledOptimizersSql(),
 ]
+
+/** Texts of the memory limit. */
+interface Limits {
+  /** All that was given. */
+  whole: string
+  /** Without what lies beside the engine. */
+  most: string
+}
+
+async function leaveMemory(connection: DuckDBConnection): Promise<Limits> {
+  // By now DuckDB has understood what was given.
+  const [row] = (await connection.runAndReadAll(`SELECT current_setting('memory_limit')`)).getRows()
+  const bytes = bytesOfSize(String(row?.[0]))
+  const limits = { whole: limitText(bytes), most: limitText(engineBytes(bytes)) }
+  await connection.run(`SET memory_limit = '${limits.most}'`)
+  return limits
+}
 
 /** Half of the machine's memory, at most 4 GB. */
 function defaultMemory(): string {
@@ -98,7 +117,7 @@ class DuckDBEngine implements Engine {
     private readonly bindings: Bindings,
     private readonly instance: DuckDBInstance,
     private readonly connection: DuckDBConnection,
-    private readonly settings: EngineSettings & { memory: string; threads: number },
+    private readonly settings: EngineSettings & { memory: string; threads: number; limits: Limits },
   ) {
     this.id = `duckdb-${api.version().replace(/^v/, '')}`
   }
@@ -164,16 +183,22 @@ class DuckDBEngine implements Engine {
     const columns = options.inOrder && !hasNestedIds(options) ? undefined : await this.columnsOf(sql, options)
     const statement = copySql(sql, options, columns)
     if (options.apart) return (await this.rowsApart(statement, options)).map(copiedFile)
+    // What is held for each partition cannot be spilled.
+    const memory = options.partitionBy.length > 0 ? this.settings.limits.whole : undefined
     const limits = [
       ['partitioned_write_max_open_files', options.maxOpenFiles],
       ['partitioned_write_flush_threshold', options.gatheredRows],
     ] as const
     for (const [limit, value] of limits) if (value !== undefined) await this.run(`SET ${limit} = ${value}`)
+    if (memory !== undefined) await this.run(`SET memory_limit = '${memory}'`)
     try {
       const files = (await this.rows(statement, options)).map(copiedFile)
       return files.sort((a, b) => (a.path < b.path ? -1 : 1))
     } finally {
       for (const [limit, value] of limits) if (value !== undefined && !this.closed) await this.run(`RESET ${limit}`)
+      // More may be held than that; then the limit stays.
+      if (memory !== undefined && !this.closed)
+        await this.run(`SET memory_limit = '${this.settings.limits.most}'`).catch(() => {})
     }
   }
 

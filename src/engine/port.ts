@@ -51,7 +51,7 @@ export interface FeedOptions extends RunOptions {
 }
 
 export interface EngineSettings {
-  /** DuckDB's size text, e.g. `1GB`; default: half of the machine's memory, at most 4 GB. */
+  /** Of the process, as DuckDB's size text, e.g. `1GB`; default: half of the machine's memory, at most 4 GB. */
   memory?: string
   threads?: number
   /** Where it may spill. */

@@ -83,7 +83,7 @@ describe('ranges of the key', () => {
   })
 
   test('are not taken where a side lies in another order, and would be read over and over', async () => {
-    await using changes = await between('shuffled', { memory: '60MB' })
+    await using changes = await between('shuffled')
     expect(JSON.parse(JSON.stringify(changes))).toEqual({
       ...found,
       algorithm: expect.stringMatching(/^duckdb-row-hash/),
@@ -132,7 +132,7 @@ describe('bounds of ranges', () => {
 describe('a join of hashes', () => {
   test.each([['id'], ['name']])('that does not fit into memory spills: key %s', async (key) => {
     const tempFolder = mkdtempSync(join(root, 'temp-'))
-    await using changes = await between('shuffled', { key: [key], memory: '60MB', threads: 2, tempFolder })
+    await using changes = await between('shuffled', { key: [key], memory: '120MB', threads: 2, tempFolder })
     expect(changes).toMatchObject({ ...found, algorithm: expect.stringMatching(/^duckdb-row-hash/) })
     expect(await changes.toArray()).toHaveLength(1600)
   })
