@@ -2,12 +2,15 @@
  * Tables of ours, read by five foreign engines and compared row by row; written on by others, and read and written on by
  * us; tables of others, read and written by us.
  */
+import { createHash } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { openDuckDB } from '../../src/engine/duckdb.js'
 import { openTable, parquet, type Table } from '../../src/index.js'
+import { openParquet } from '../../src/stage/parquet/splice.js'
+import { patchCosts } from '../../src/stage/patch/costs.js'
 import { freshBucket } from '../servers/bucket.js'
 import { allReaders } from './readers/all.js'
 import type { Row } from './readers/index.js'
@@ -75,6 +78,49 @@ test('all types, nulls, nested values and awkward partition values are read alik
   expect(receipt.rows.written).toBe(rows.length)
   await expectAllToRead(root, rows)
   await expectOurselvesToRead(table, rows.length)
+})
+
+test('files put together from their own bytes are read alike by five readers', async () => {
+  const root = join(folder, 'pieces')
+  const measured = { ...patchCosts }
+  Object.assign(patchCosts, { perGroup: 0, gain: 100, smallRows: 0, mostSmall: 0 })
+  try {
+    await using table = await openTable(root, { partitionBy: ['dt'], key: ['id'] })
+    const source = await sourceFile()
+    const copies = Array.from({ length: 300 }, (_, k) => 1000n * BigInt(k))
+    const many = await written(
+      'many',
+      `SELECT s.* REPLACE (s.id + k AS id, CASE k WHEN 0 THEN name ELSE sha256((s.id + k)::VARCHAR) END AS name) FROM '${source}' s, (SELECT unnest([${copies.join(', ')}]) AS k)`,
+    )
+    await table.append(parquet(many))
+    // In each partition a row changes in one column, one goes and one comes.
+    const [first = 0n] = rows.map(({ id }) => id as bigint)
+    const some = `FROM '${source}' WHERE id < ${first + 3n}`
+    const changed = `SELECT * REPLACE ('changed' AS name) ${some} UNION ALL SELECT * REPLACE (id + 100 AS id) ${some}`
+    await table.merge(parquet(await written('changed', changed)))
+    await table.delete({ where: `id in (${first + 3n}, ${first + 4n}, ${first + 5n})` })
+    const expected = copies.flatMap((k) =>
+      rows.flatMap((row, n) => {
+        const id = (row.id as bigint) + k
+        if (k > 0n) return [{ ...row, id, name: createHash('sha256').update(`${id}`).digest('hex') }]
+        if (n >= 6) return [row]
+        return n >= 3
+          ? []
+          : [
+              { ...row, name: 'changed' },
+              { ...row, id: id + 100n },
+            ]
+      }),
+    )
+    const groups = await Promise.all(
+      (await table.files()).map(async ({ key }) => (await openParquet(join(root, key))).rowGroups),
+    )
+    expect(groups.map(({ length }) => length)).toEqual([2, 2, 2])
+    await expectAllToRead(root, expected)
+    await expectOurselvesToRead(table, expected.length)
+  } finally {
+    Object.assign(patchCosts, measured)
+  }
 })
 
 test('checkpoints, removed files and a column added later are read alike by five readers', async () => {
@@ -237,10 +283,16 @@ test('plain DuckDB reads exactly this version from the published view', async ()
   await engine.close()
 })
 
+async function written(name: string, select: string): Promise<string> {
+  const path = join(folder, `${name}.parquet`)
+  const engine = await openDuckDB({ spillFolder: join(folder, 'spill') })
+  await engine.run(`COPY (${select}) TO '${path}' (FORMAT parquet)`)
+  await engine.close()
+  return path
+}
+
 /** The same rows as a Parquet file, by SQL. */
 async function sourceFile(): Promise<string> {
-  const path = join(folder, 'source.parquet')
-  const engine = await openDuckDB({ spillFolder: join(folder, 'spill') })
   const text = (value: string | null) => (value === null ? 'NULL' : `'${value.replaceAll("'", "''")}'`)
   const list = (values: readonly (string | null)[]) => `[${values.map(text).join(', ')}]`
   const select = `SELECT 9007199254740993 + n AS id, (n - 5)::TINYINT AS tiny, (n - 32768)::SMALLINT AS small,
@@ -253,9 +305,7 @@ async function sourceFile(): Promise<string> {
     {'zip': '007', 'geo': [1.5::DOUBLE, NULL]} AS address, n::VARCHAR AS "odd name,;{}()=",
     ${list(regions)}[n + 1] AS region, ('2026-11-0' || (1 + n % 3))::DATE AS dt
     FROM range(${regions.length}) r(n)`
-  await engine.run(`COPY (${select}) TO '${path}' (FORMAT parquet)`)
-  await engine.close()
-  return path
+  return await written('source', select)
 }
 
 async function expectOurselvesToRead(table: Table, count: number): Promise<void> {
