@@ -30,6 +30,7 @@ import type {
   FedRelation,
   FeedOptions,
   Row,
+  RowsOptions,
   RunOptions,
 } from './port.js'
 
@@ -128,7 +129,8 @@ class DuckDBEngine implements Engine {
     })
   }
 
-  async rows(sql: string, options: RunOptions = {}): Promise<Row[]> {
+  async rows(sql: string, options: RowsOptions = {}): Promise<Row[]> {
+    if (options.apart) return await this.rowsApart(sql, options)
     return await this.inTurn(options, async () => {
       const result = await this.connection.run(sql)
       const read = rowReader(result.columnNames(), result.columnTypes())

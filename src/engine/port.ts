@@ -15,7 +15,7 @@ export interface Engine {
    * TIMESTAMPTZ → ISO text with `Z` and µs where not 0; BLOB → Uint8Array; list → array; struct → object; map → array
    * of `{key, value}`; null → null; smaller integers, floats, booleans and text as themselves.
    */
-  rows(sql: string, options?: RunOptions): Promise<Row[]>
+  rows(sql: string, options?: RowsOptions): Promise<Row[]>
   /** The same, row by row, for large results: chunks are fetched as they are asked for. */
   stream(sql: string, options?: RunOptions): AsyncIterable<Row[]>
   /** Names and types of a query's result without running it; `undefined` type for what `schema/duckdb.ts` refuses. */
@@ -43,6 +43,11 @@ export type Row = Record<string, unknown>
 
 export interface RunOptions {
   signal?: AbortSignal
+}
+
+export interface RowsOptions extends RunOptions {
+  /** On a connection of its own, beside other statements; temporary relations are not there. */
+  apart?: boolean
 }
 
 export interface FeedOptions extends RunOptions {

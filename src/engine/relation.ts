@@ -96,7 +96,7 @@ function scan(files: RelationFile[], shape: Shape): string {
     source.kind === 'hive'
       ? `hive_partitioning = true, hive_types = {${partitionFields.map((field) => `${quoteText(field.name)}: ${quoteText(toSql(field.type))}`).join(', ')}}`
       : 'hive_partitioning = false',
-    ...(joined || shape.provenance !== false ? [`filename = '__lw_path'`] : []),
+    ...(joined || fileKey?.kind === 'path' ? [`filename = '__lw_path'`] : []),
     ...(shape.provenance === true ? ['file_row_number = true'] : []),
     ...(shape.complete ? [] : ['union_by_name = true']),
   ]
@@ -178,8 +178,9 @@ function folderSays(text: string, value: string | null): boolean {
 }
 
 /** Where the key of a row's file comes from: a suffix of its path, as for files in place, else the list. */
-function fileKeySource(files: RelationFile[]): { kind: 'path' | 'join'; value: string } {
-  const first = files[0]
+function fileKeySource(files: RelationFile[]): { kind: 'constant' | 'path' | 'join'; value: string } {
+  const [first] = files
+  if (first !== undefined && files.length === 1) return { kind: 'constant', value: quoteText(first.key) }
   const prefix = first?.path.slice(0, first.path.length - first.key.length) ?? ''
   if (!files.every((file) => file.path === prefix + file.key)) return { kind: 'join', value: 'p.key' }
   return { kind: 'path', value: `substr(r.__lw_path, ${[...prefix].length + 1})` }

@@ -17,7 +17,7 @@
 import { rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import pLimit from 'p-limit'
+import pLimit, { type LimitFunction } from 'p-limit'
 import type { RelationFile } from '../engine/relation.js'
 import { LakeError } from '../errors.js'
 import type { AddFile } from '../manifest/actions.js'
@@ -28,7 +28,7 @@ import type { Field } from '../schema/types.js'
 import { fingerprintTagName, parseFingerprintTag } from './fingerprint.js'
 import { type Chunk, openParquet, type ParquetFile, type RowGroup, spliceParquet } from './parquet/splice.js'
 import { chunkStatistics } from './parquet/statistics.js'
-import { checkBytes, checkRows } from './patch/check.js'
+import { areInPlace, checkBytes, checkFingerprints, isInPlace } from './patch/check.js'
 import { defineRows, encodePieces, type Piece, type Pieces } from './patch/encode.js'
 import type { Fingerprint, StagedFile } from './port.js'
 import { dataColumns, fingerprintsOf, keyOf, type StagingContext } from './stage.js'
@@ -43,17 +43,32 @@ export async function patchFiles(
   await defineRows(patches, rewrite, ctx)
   const appended = await appendable(patches, rest, ctx)
   const inTurn = pLimit(splicesAtOnce)
-  const encoding = pLimit(Math.min(availableParallelism(), mostAtOnce))
-  const spliced = patches.map((patch) =>
-    inTurn(async () => await splice(patch, await encodePieces(patch, encoding, ctx), appended.get(patch), ctx)),
-  )
+  const limit = pLimit(Math.min(availableParallelism(), mostAtOnce))
+  const spliced = patches.map((patch) => inTurn(() => patched(patch, appended.get(patch), limit, ctx)))
   // Nothing may still be under way when the caller cleans up.
   const failed = (await Promise.allSettled(spliced)).find((one) => one.status === 'rejected')
   if (failed) throw failed.reason
   const files = await Promise.all(spliced)
-  await checkRows(files, ctx)
+  await checkFingerprints(files, ctx)
   const kept = new Set([...appended.values()].map(({ file }) => file))
   return [...rest.filter((file) => !kept.has(file)), ...files.map(({ staged }) => staged)]
+}
+
+async function patched(
+  patch: Patch,
+  appended: Appended | undefined,
+  limit: LimitFunction,
+  ctx: StagingContext,
+): Promise<Spliced> {
+  const spliced = await splice(patch, await encodePieces(patch, limit, ctx), appended, ctx)
+  if (isInPlace(patch) && !(await areInPlace(spliced, ctx))) throw notWhole(spliced.staged, spliced.staged.rows)
+  return spliced
+}
+
+/** A staged file that is put at the end of a patched one. */
+interface Appended {
+  file: StagedFile
+  parquet: ParquetFile
 }
 
 export interface Rewrite {
@@ -113,8 +128,8 @@ async function appendable(
   patches: readonly Patch[],
   rest: readonly StagedFile[],
   ctx: StagingContext,
-): Promise<Map<Patch, { file: StagedFile; parquet: ParquetFile }>> {
-  const found = new Map<Patch, { file: StagedFile; parquet: ParquetFile }>()
+): Promise<Map<Patch, Appended>> {
+  const found = new Map<Patch, Appended>()
   // Rows at the end of a file would not be in its order.
   if (ctx.sortBy.length > 0) return found
   const idOf = ({ partitionValues }: Pick<AddFile, 'partitionValues'>) =>
@@ -139,7 +154,7 @@ export interface Spliced {
 async function splice(
   patch: Patch,
   { folder, byGroup }: Pieces,
-  appended: { file: StagedFile; parquet: ParquetFile } | undefined,
+  appended: Appended | undefined,
   ctx: StagingContext,
 ): Promise<Spliced> {
   const { old, parquet } = patch

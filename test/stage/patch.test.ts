@@ -24,7 +24,7 @@ import {
   fingerprintTagName,
   sameContent,
 } from '../../src/stage/fingerprint.js'
-import { checkBytes, checkRows } from '../../src/stage/patch/check.js'
+import { areInPlace, checkBytes, checkFingerprints } from '../../src/stage/patch/check.js'
 import { planPatches } from '../../src/stage/patch/choose.js'
 import { type LocalFile, type Patch, patchFiles, type Rewrite, type Spliced } from '../../src/stage/patch.js'
 import type { StagedFile } from '../../src/stage/port.js'
@@ -333,14 +333,13 @@ describe('a patched file', () => {
         const made = staged.find(({ rows }) => rows === patch.parquet.rowGroups.length * size)
         return { patch, staged: made ?? expect.unreachable(), isDerived: true }
       })
-      await expect(checkRows(files, ctx)).resolves.toBeUndefined()
-      for (const wrong of files) {
-        const unchanged = { ...wrong.staged, file: { ...wrong.staged.file, path: wrong.patch.old.path } }
-        const one = files.map((file) => (file === wrong ? { ...file, staged: unchanged } : file))
-        await expect(checkRows(one, ctx)).rejects.toEqual(refused)
-        // Where no fingerprint was worked out, by the places alone.
-        const places = one.map((file) => ({ ...file, isDerived: false }))
-        await expect(checkRows(places, ctx)).rejects.toEqual(refused)
+      for (const right of files) expect(await areInPlace(right, ctx)).toBe(true)
+      await expect(checkFingerprints(files, ctx)).resolves.toBeUndefined()
+      for (const right of files) {
+        const { staged: made, patch } = right
+        const wrong = { ...right, staged: { ...made, file: { ...made.file, path: patch.old.path } } }
+        expect(await areInPlace(wrong, ctx)).toBe(false)
+        await expect(checkFingerprints([wrong], ctx)).rejects.toEqual(refused)
       }
     })
 

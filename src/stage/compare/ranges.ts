@@ -30,16 +30,17 @@ export async function keyRanges(request: RangeRequest): Promise<string[] | undef
   if (Math.max(rowsIn(old.groups), rowsIn(now.groups)) <= Math.min(enoughRows, atOnce)) return [everything]
   const [before, after] = [bounded(old.groups), bounded(now.groups)]
   if (ordinal === undefined || before === undefined || after === undefined) return undefined
-  // Files of a partitioned table lie across more than one small range; where a large one fits, fewer of them do.
-  for (let rows = Math.min(enoughRows, atOnce); ; rows = Math.min(1.5 * rows, atOnce)) {
-    const bounds = chooseBounds(before, after, rows, request.held)
+  // Row groups of a partitioned table's files lie across more than one small range, but fewer of them across a larger one.
+  for (const rows of [enoughRows, mostRows]) {
+    const bounds = chooseBounds(before, after, Math.min(rows, atOnce), request.held)
     if (bounds !== undefined) return conditions(column, bounds.map(ordinal.literal))
-    if (rows === atOnce) return undefined
   }
+  return undefined
 }
 
-/** More rows at once do not make it faster. */
+/** More rows at once do not make it faster, but take more memory. */
 const enoughRows = 2_000_000
+const mostRows = 3_000_000
 
 /** The condition of a range that is the only one. */
 const everything = 'true'

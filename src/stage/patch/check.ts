@@ -7,12 +7,12 @@
  *   the smallest file     that, too: so the working out is proved by every load
  */
 import { filesRelation } from '../../engine/relation.js'
-import { quoteText } from '../../engine/sql.js'
+import { quoteIdent } from '../../engine/sql.js'
 import type { Field } from '../../schema/types.js'
 import { sameContent } from '../fingerprint.js'
 import { OpenFiles } from '../parquet/open-files.js'
 import { openParquet, type RowGroup } from '../parquet/splice.js'
-import { filesTable, notWhole, type Patch, rowsTable, type Spliced } from '../patch.js'
+import { notWhole, type Patch, rowsTable, type Spliced } from '../patch.js'
 import { rowHashSql } from '../row-hash.js'
 import { dataColumns, fingerprintsOf, type StagingContext } from '../stage.js'
 
@@ -37,85 +37,58 @@ export async function checkBytes(path: string, groups: readonly RowGroup[], old:
   }
 }
 
-/** @throws LakeError corrupt */
-export async function checkRows(files: readonly Spliced[], ctx: StagingContext): Promise<void> {
-  const derived = files.filter(({ isDerived }) => isDerived)
-  const [smallest] = derived.toSorted((a, b) => a.staged.rows - b.staged.rows)
-  const whole = derived.filter((file) => file === smallest || !isInPlace(file.patch))
-  await checkFingerprints(whole, ctx)
-  await checkPlaces(
-    files.filter((file) => isInPlace(file.patch) && !whole.includes(file)),
-    ctx,
-  )
-}
-
-function isInPlace({ touched }: Patch): boolean {
+/** No row goes, so each keeps its place. */
+export function isInPlace({ touched }: Patch): boolean {
   return [...touched.values()].every(({ removed, replaced }) => removed === replaced)
 }
 
-/** What was worked out from the old file and the rows that differ, and what is read back, were arrived at independently. */
-async function checkFingerprints(files: readonly Spliced[], ctx: StagingContext): Promise<void> {
+/**
+ * Of a file whose rows keep their places only some columns can be wrong, and what belongs into each place is known: whether
+ * it is there. Behind them may be further rows, which came whole from a file of their own.
+ */
+export async function areInPlace({ patch, staged }: Spliced, ctx: StagingContext): Promise<boolean> {
+  const changed = new Set([...patch.touched.values()].flatMap((group) => [...(group.changed ?? [])]))
+  const columns = dataColumns(ctx).filter(({ name }) => changed.has(name))
+  if (columns.length === 0) return true
+  const rows = patch.parquet.rowGroups.reduce((sum, group) => sum + group.rows, 0)
+  const names = [...columns.map(({ name }) => quoteIdent(name)), '__lw_row'].join(', ')
+  const place = { schema: dataColumns(ctx), partitionBy: [], provenance: true }
+  const relation = ({ path, key }: { path: string; key: string }) =>
+    `(SELECT ${names} FROM (${filesRelation({ ...place, files: [{ path, key, partitionValues: {} }] })}))`
+  const [old, now] = [relation(patch.old), relation({ path: staged.file.path, key: staged.key })]
+  const meant = `CASE WHEN a.__lw_row IS NULL THEN ${placeHash(columns, 'o')} ELSE ${placeHash(columns, 'a')} END`
+  const [found] = await ctx.engine.rows(
+    `SELECT (SELECT sum(${meant}::HUGEINT) FROM ${old} o
+        LEFT JOIN (SELECT * FROM ${rowsTable} WHERE __lw_n = ${patch.n}) a ON a.__lw_row = o.__lw_row)
+      = (SELECT sum(${placeHash(columns, 'o')}::HUGEINT) FROM ${now} o WHERE o.__lw_row < ${rows}) AS same`,
+    { signal: ctx.signal, apart: true },
+  )
+  return found?.same === true
+}
+
+function placeHash(columns: Field[], alias: string): string {
+  return `hash(${rowHashSql(columns, alias).h1}, ${alias}.__lw_row)`
+}
+
+/**
+ * What was worked out from the old file and the rows that differ, and what is read back, were arrived at independently.
+ * @throws LakeError corrupt
+ */
+export async function checkFingerprints(files: readonly Spliced[], ctx: StagingContext): Promise<void> {
+  const derived = files.filter(({ isDerived }) => isDerived)
+  const [smallest] = derived.toSorted((a, b) => a.staged.rows - b.staged.rows)
+  const whole = derived.filter((file) => file === smallest || !isInPlace(file.patch))
   const found = await fingerprintsOf(
-    files.map(({ staged }) => staged.file),
+    whole.map(({ staged }) => staged.file),
     ctx,
   )
-  for (const { staged } of files) {
+  for (const { staged } of whole) {
     const read = found.get(staged.file.path)
     if (read === undefined || !sameContent(read, staged.fingerprint)) throw notWhole(staged, staged.rows)
   }
 }
 
-/** Of a file whose rows keep their places only some columns can be wrong, and what belongs into each place is known. */
-async function checkPlaces(files: readonly Spliced[], ctx: StagingContext): Promise<void> {
-  const changed = new Set(
-    files.flatMap(({ patch }) => [...patch.touched.values()].flatMap((one) => [...(one.changed ?? [])])),
-  )
-  const columns = dataColumns(ctx).filter(({ name }) => changed.has(name))
-  if (files.length === 0 || columns.length === 0) return
-  const [meant, there] = [
-    await digests(meantSql(files, columns, ctx), ctx),
-    await digests(thereSql(files, columns, ctx), ctx),
-  ]
-  for (const { patch, staged } of files)
-    if (meant.get(patch.n) === undefined || meant.get(patch.n) !== there.get(patch.n))
-      throw notWhole(staged, staged.rows)
-}
-
-function meantSql(files: readonly Spliced[], columns: Field[], ctx: StagingContext): string {
-  const old = filesRelation({
-    ...{ files: files.map(({ patch }) => patch.old), schema: ctx.schema, partitionBy: ctx.partitionBy },
-    provenance: true,
-  })
-  const digest = `CASE WHEN a.__lw_row IS NULL THEN ${placeHash(columns, 'o')} ELSE ${placeHash(columns, 'a', 'o')} END`
-  return `SELECT f.n, sum(${digest}::HUGEINT) AS digest FROM (${old}) o JOIN ${filesTable} f ON f.k = o.__lw_file
-    LEFT JOIN ${rowsTable} a ON a.__lw_n = f.n AND a.__lw_row = o.__lw_row GROUP BY f.n`
-}
-
-/** Behind the old file's rows may be further ones, which came whole from a file of their own. */
-function thereSql(files: readonly Spliced[], columns: Field[], ctx: StagingContext): string {
-  const now = filesRelation({
-    files: files.map(({ staged }) => ({ path: staged.file.path, key: staged.file.path, partitionValues: {} })),
-    ...{ schema: dataColumns(ctx), partitionBy: [], provenance: true },
-  })
-  const numbers = files.map(({ staged, patch }) => {
-    const rows = patch.parquet.rowGroups.reduce((sum, group) => sum + group.rows, 0)
-    return `(${patch.n}, ${quoteText(staged.file.path)}, ${rows})`
-  })
-  return `SELECT f.n, sum(${placeHash(columns, 'o')}::HUGEINT) AS digest FROM (${now}) o
-    JOIN (VALUES ${numbers.join(', ')}) f(n, path, rows) ON f.path = o.__lw_file AND o.__lw_row < f.rows GROUP BY f.n`
-}
-
-function placeHash(columns: Field[], alias: string, place = alias): string {
-  const { h1, h2 } = rowHashSql(columns, alias)
-  return `hash(${h1}, ${h2}, ${place}.__lw_row)`
-}
-
-/** By number of the file. */
-async function digests(sql: string, { engine, signal }: StagingContext): Promise<Map<number, string>> {
-  const rows = await engine.rows(sql, { signal })
-  return new Map(rows.map(({ n, digest }) => [Number(n), String(digest)]))
-}
-
+/** Ranges of files, compared a piece at a time. */
 class Comparison {
   private readonly files = new OpenFiles()
   private readonly left = Buffer.allocUnsafe(pieceBytes)

@@ -55,12 +55,13 @@ export interface Pieces {
   byGroup: Map<number, Piece>
 }
 
-export async function encodePieces(patch: Patch, encoding: LimitFunction, ctx: StagingContext): Promise<Pieces> {
+/** @param limit how many at once */
+export async function encodePieces(patch: Patch, limit: LimitFunction, ctx: StagingContext): Promise<Pieces> {
   const folder = await newSpoolFolder(ctx)
   const { schema, partitionBy } = ctx
   const relation = filesRelation({ files: [patch.old], schema, partitionBy, provenance: true })
   const pieces = [...patch.touched].map(([g, group]) =>
-    encoding(async (): Promise<[number, Piece][]> => {
+    limit(async (): Promise<[number, Piece][]> => {
       const loses = group.removed > group.replaced
       const columns = dataColumns(ctx).filter(({ name }) => loses || group.changed?.has(name))
       if (group.rows - group.removed + group.replaced === 0) return [[g, undefined]]
