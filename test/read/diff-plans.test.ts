@@ -149,7 +149,7 @@ describe('a join of hashes', () => {
   })
 
   test('says how many rows it gave before they were filtered, spilled or not', async () => {
-    for (const memory of ['1GB', '60MB']) {
+    for (const memory of ['1GB', '120MB']) {
       const engine = await openDuckDB({ memory, threads: 2, spillFolder: join(root, 'spill') })
       const [old, now] = [`read_parquet('${made.old}')`, `read_parquet('${made.shuffled}')`]
       const joined = `SELECT o.id AS a, n.id AS b FROM ${now} n FULL JOIN ${old} o ON n.id = o.id WHERE o.n IS DISTINCT FROM n.n`

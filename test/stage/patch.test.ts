@@ -281,7 +281,7 @@ describe('a patched file', () => {
           expect([...(table.getChild('city') ?? [])]).toEqual(ours.map(({ city }) => city))
         }
       }),
-      seeded({ numRuns: 15 }),
+      seeded({ numRuns: Number(process.env.LAKEWRIGHT_PROPERTY_RUNS ?? 15) }),
     )
   })
 
