@@ -3,38 +3,13 @@
  * back, truncates.
  */
 import fc from 'fast-check'
-import { test } from 'vitest'
 import { cdc } from '../../model/cdc.js'
 import type { Row } from '../../model/table.js'
 import type { Value } from '../../model/value.js'
-import {
-  agree,
-  callText,
-  given,
-  inputForm,
-  type LoadCase,
-  local,
-  memory,
-  passed,
-  patiently,
-  runs,
-  scenarioOf,
-} from './library.js'
+import { agreesWithModel, callText, given, inputForm, type LoadCase, passed, scenarioOf } from './library.js'
 import { type DomainColumn, rowOf, type Shape, shapeOf, weighted } from './shapes.js'
 
-test('cdc in memory: rows, receipts and changes are the model’s', patiently, async () => {
-  await fc.assert(
-    fc.asyncProperty(scenario, (one) => agree(one, memory)),
-    runs(25),
-  )
-})
-
-test('cdc in a local folder: rows, receipts and changes are the model’s', patiently, async () => {
-  await fc.assert(
-    fc.asyncProperty(scenario, (one) => agree(one, local)),
-    runs(6),
-  )
-})
+agreesWithModel('cdc', () => scenario)
 
 /** Ascending. Truncates have every other one, so that none has the order of a row. */
 const orders = fc.constantFrom<DomainColumn>(

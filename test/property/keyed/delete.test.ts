@@ -1,37 +1,13 @@
 /** `delete` takes the rows for which a random condition is true, and no others, from files of every kind. */
 import fc from 'fast-check'
-import { test } from 'vitest'
 import { append } from '../../model/append.js'
 import { conditionText } from '../../model/condition.js'
 import { deleteRows } from '../../model/delete.js'
 import { conditionOf } from './conditions.js'
-import {
-  agree,
-  callText,
-  inputForm,
-  type LoadCase,
-  local,
-  memory,
-  passed,
-  patiently,
-  runs,
-  scenarioOf,
-} from './library.js'
+import { agreesWithModel, callText, inputForm, type LoadCase, passed, scenarioOf } from './library.js'
 import { inputOf, type Shape, shapeOf } from './shapes.js'
 
-test('delete in memory: rows, receipts and changes are the model’s', patiently, async () => {
-  await fc.assert(
-    fc.asyncProperty(scenario, (one) => agree(one, memory, { alsoKey: null })),
-    runs(25),
-  )
-})
-
-test('delete in a local folder: rows, receipts and changes are the model’s', patiently, async () => {
-  await fc.assert(
-    fc.asyncProperty(scenario, (one) => agree(one, local, { alsoKey: null })),
-    runs(6),
-  )
-})
+agreesWithModel('delete', () => scenario, { alsoKey: null })
 
 // Several appends first, so that there are several files, with repeated keys and equal rows.
 const scenario = shapeOf().chain((shape) =>

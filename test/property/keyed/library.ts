@@ -7,7 +7,7 @@
  * `LAKEWRIGHT_PROPERTY_RUNS=500` runs more of them, `FC_SEED=n` the same again.
  */
 import fc from 'fast-check'
-import { expect } from 'vitest'
+import { expect, test } from 'vitest'
 import { isLakeError, type LoadSettings, openTable, type Receipt, type Table } from '../../../src/index.js'
 import { patchCosts } from '../../../src/stage/patch/costs.js'
 import { appliedTo, changesOf, netChanges } from '../../model/change-feed.js'
@@ -58,8 +58,26 @@ export interface AgreeOptions {
   found?: boolean
 }
 
-export const memory: () => Promise<Place> = placeNamed('memory')
-export const local: () => Promise<Place> = placeNamed('a local folder')
+const memory: () => Promise<Place> = placeNamed('memory')
+const local: () => Promise<Place> = placeNamed('a local folder')
+
+/** @param scenario asked for when the tests run */
+export function agreesWithModel(
+  what: string,
+  scenario: () => fc.Arbitrary<Scenario>,
+  options: AgreeOptions = {},
+): void {
+  for (const [where, place, count] of [
+    ['memory', memory, 25],
+    ['a local folder', local, 6],
+  ] as const)
+    test(`${what} in ${where}: rows, receipts and changes are the model’s`, patiently, async () => {
+      await fc.assert(
+        fc.asyncProperty(scenario(), (one) => agree(one, place, options)),
+        runs(count),
+      )
+    })
+}
 
 /** What a property is given, and its test: as many runs as fit into the time, `count` at most, or as many as were asked for. */
 export function runs(count: number): { numRuns: number; seed: number; interruptAfterTimeLimit?: number } {
@@ -107,11 +125,7 @@ function readable(scenario: Scenario): Scenario {
 }
 
 /** In a local folder files are put together from their own bytes wherever that is possible, however little they hold. */
-export async function agree(
-  scenario: Scenario,
-  place: () => Promise<Place>,
-  options: AgreeOptions = {},
-): Promise<void> {
+async function agree(scenario: Scenario, place: () => Promise<Place>, options: AgreeOptions = {}): Promise<void> {
   const measured = { ...patchCosts }
   if (place === local) Object.assign(patchCosts, { perGroup: 0, gain: 100, smallRows: 0, mostSmall: 0 })
   try {

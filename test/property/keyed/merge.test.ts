@@ -1,37 +1,12 @@
 /** `merge` does what the model says, on random tables, rows, conditions and choices of columns. */
 import fc from 'fast-check'
-import { test } from 'vitest'
 import { conditionText } from '../../model/condition.js'
 import { merge } from '../../model/merge.js'
 import { conditionOf, scopeOf } from './conditions.js'
-import {
-  agree,
-  callText,
-  given,
-  inputForm,
-  type LoadCase,
-  local,
-  memory,
-  passed,
-  patiently,
-  runs,
-  scenarioOf,
-} from './library.js'
+import { agreesWithModel, callText, given, inputForm, type LoadCase, passed, scenarioOf } from './library.js'
 import { inputOf, type Shape, shapeOf, weighted } from './shapes.js'
 
-test('merge in memory: rows, receipts and changes are the model’s', patiently, async () => {
-  await fc.assert(
-    fc.asyncProperty(scenario, (one) => agree(one, memory)),
-    runs(25),
-  )
-})
-
-test('merge in a local folder: rows, receipts and changes are the model’s', patiently, async () => {
-  await fc.assert(
-    fc.asyncProperty(scenario, (one) => agree(one, local)),
-    runs(6),
-  )
-})
+agreesWithModel('merge', () => scenario)
 
 const scenario = shapeOf().chain((shape) => scenarioOf(shape, mergeOf(shape)))
 

@@ -1,6 +1,5 @@
 /** Loads of all kinds on one table: those that know keys and those that exchange whole partitions, with their changes. */
 import fc from 'fast-check'
-import { test } from 'vitest'
 import { append } from '../../model/append.js'
 import type { Incoming } from '../../model/incoming.js'
 import { merge } from '../../model/merge.js'
@@ -9,34 +8,10 @@ import { replace } from '../../model/replace.js'
 import { sync } from '../../model/sync.js'
 import type { Load, Table as ModelTable, Outcome } from '../../model/table.js'
 import { scopeOf } from './conditions.js'
-import {
-  agree,
-  callText,
-  given,
-  inputForm,
-  type LoadCase,
-  local,
-  memory,
-  passed,
-  patiently,
-  runs,
-  scenarioOf,
-} from './library.js'
+import { agreesWithModel, callText, given, inputForm, type LoadCase, passed, scenarioOf } from './library.js'
 import { inputOf, type Shape, shapeOf, weighted } from './shapes.js'
 
-test('mixed loads in memory: rows, receipts and changes are the model’s', patiently, async () => {
-  await fc.assert(
-    fc.asyncProperty(scenario, (one) => agree(one, memory, { alsoKey: null, found: true })),
-    runs(25),
-  )
-})
-
-test('mixed loads in a local folder: rows, receipts and changes are the model’s', patiently, async () => {
-  await fc.assert(
-    fc.asyncProperty(scenario, (one) => agree(one, local, { alsoKey: null, found: true })),
-    runs(6),
-  )
-})
+agreesWithModel('mixed loads', () => scenario, { alsoKey: null, found: true })
 
 const verbs = ['append', 'replace', 'replace', 'overwrite', 'merge', 'sync'] as const
 type Verb = (typeof verbs)[number]

@@ -1,35 +1,10 @@
 /** `scd2` makes the history that the model makes, from random snapshots, full and partial, in order and late. */
 import fc from 'fast-check'
-import { test } from 'vitest'
 import { type HistoryOptions, scd2 } from '../../model/scd2.js'
-import {
-  agree,
-  callText,
-  given,
-  inputForm,
-  type LoadCase,
-  local,
-  memory,
-  passed,
-  patiently,
-  runs,
-  scenarioOf,
-} from './library.js'
+import { agreesWithModel, callText, given, inputForm, type LoadCase, passed, scenarioOf } from './library.js'
 import { type DomainColumn, inputOf, type Shape, shapeOf, weighted } from './shapes.js'
 
-test('scd2 in memory: rows, receipts and changes are the model’s', patiently, async () => {
-  await fc.assert(
-    fc.asyncProperty(scenario, (one) => agree(one, memory, { alsoKey: ['_effective_from'] })),
-    runs(25),
-  )
-})
-
-test('scd2 in a local folder: rows, receipts and changes are the model’s', patiently, async () => {
-  await fc.assert(
-    fc.asyncProperty(scenario, (one) => agree(one, local, { alsoKey: ['_effective_from'] })),
-    runs(6),
-  )
-})
+agreesWithModel('scd2', () => scenario, { alsoKey: ['_effective_from'] })
 
 /** Before, between and after the times of the loads. */
 const instants = [

@@ -1,36 +1,11 @@
 /** `sync` does what the model says, on random tables, snapshots, scopes and guards. */
 import fc from 'fast-check'
-import { test } from 'vitest'
 import { type SyncOptions, sync } from '../../model/sync.js'
 import { scopeOf } from './conditions.js'
-import {
-  agree,
-  callText,
-  given,
-  inputForm,
-  type LoadCase,
-  local,
-  memory,
-  passed,
-  patiently,
-  runs,
-  scenarioOf,
-} from './library.js'
+import { agreesWithModel, callText, given, inputForm, type LoadCase, passed, scenarioOf } from './library.js'
 import { inputOf, type Shape, shapeOf, weighted } from './shapes.js'
 
-test('sync in memory: rows, receipts and changes are the model’s', patiently, async () => {
-  await fc.assert(
-    fc.asyncProperty(scenario, (one) => agree(one, memory)),
-    runs(25),
-  )
-})
-
-test('sync in a local folder: rows, receipts and changes are the model’s', patiently, async () => {
-  await fc.assert(
-    fc.asyncProperty(scenario, (one) => agree(one, local)),
-    runs(6),
-  )
-})
+agreesWithModel('sync', () => scenario)
 
 const scenario = shapeOf().chain((shape) => scenarioOf(shape, syncOf(shape)))
 
