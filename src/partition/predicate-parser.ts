@@ -136,7 +136,9 @@ class Parser {
     if (ref.type.kind === 'boolean' && !negated) return { op: 'compare', ...ref, comparison: '=', value: 'true' }
     const { at, text } = this.peek()
     const found = text === '' ? 'it ends where' : `\`${text}\` stands where`
-    const fix = 'Conditions are `= <> < <= > >=`, `in (…)`, `between a and b` and `is null`.'
+    const fix =
+      'Conditions are `= <> < <= > >=`, `in (…)`, `between a and b` and `is null`; a boolean column is one by itself, and ' +
+      `\`${ref.column}\` is ${typeName(ref.type)}. An input’s column may be declared: \`--types ${ref.column}=boolean\`.`
     throw this.error(at, `${found} a condition on \`${ref.column}\` should follow`, fix)
   }
 
