@@ -149,8 +149,8 @@ function select({ schema, partitionBy }: PlanContext, columns: string[], old: bo
     partitionBy.includes(name) ? [`${columns[at]} IS NOT DISTINCT FROM o.${quoteIdentifier(name)}`] : [],
   )
   const replaces = [`c.__lw_action IN ('change', 'replace')`, ...stays].join(' AND ')
-  const places = ['__lw_file', '__lw_row'].map((name) =>
-    old ? `CASE WHEN ${replaces} THEN c.${name} END AS ${name}` : `NULL AS ${name}`,
+  const places = ['__lw_file', '__lw_row'].map(
+    (name) => `CASE WHEN ${old ? replaces : 'false'} THEN c.${name} END AS ${name}`,
   )
   return `SELECT ${[...named, ...places].join(', ')}, c.__lw_action, c.__lw_followed, c.__lw_shifted`
 }

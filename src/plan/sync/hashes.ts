@@ -253,8 +253,8 @@ function* findAdded(ctx: PlanContext, input: UniqueRows, holders: AddFile[]): Ge
       : `o.${column}`
   })
   const stays = moving.map(quoteIdentifier).map((name) => `b.${name} IS NOT DISTINCT FROM o.${name}`)
-  const places = ['__lw_file', '__lw_row'].map((name) => {
-    if (holders.length === 0) return `NULL AS ${name}`
+  const places = Object.entries(placeTypes).map(([name, type]) => {
+    if (holders.length === 0) return `CAST(NULL AS ${type}) AS ${name}`
     return stays.length === 0 ? `b.${name}` : `CASE WHEN ${stays.join(' AND ')} THEN b.${name} END AS ${name}`
   })
   const from = `${quoteIdentifier(input.name)} o JOIN ${changesName} n ON ${sameKeys(key)}`
@@ -268,6 +268,8 @@ function* findAdded(ctx: PlanContext, input: UniqueRows, holders: AddFile[]): Ge
     kept: 'file',
   }
 }
+
+const placeTypes = { __lw_file: 'VARCHAR', __lw_row: 'BIGINT' }
 
 /** Keys and places of the rows that go, with some of their values. */
 function beforeSql(key: readonly string[], columns: readonly string[]): string {
