@@ -65,8 +65,10 @@ function pick(
   if (group.length === 1) return first
   if (onDuplicate === 'fail') throw new Refused('invalid', 'a key is repeated in the input')
   const sign = onDuplicate === 'last' ? 1 : -1
+  // Also by a column that the table does not get.
+  const types = { columns: [...table.columns, ...columns] }
   const order = (a: Row, b: Row) =>
-    orderBy.reduce((result, name) => result || compareNullable(cell(a, name), cell(b, name), typeOf(table, name)), 0)
+    orderBy.reduce((result, name) => result || compareNullable(cell(a, name), cell(b, name), typeOf(types, name)), 0)
   const best = group.reduce((a, b) => (order(b, a) * sign > 0 ? b : a))
   const ties = group.filter((row) => order(row, best) === 0)
   const texts = new Set(ties.map((row) => columns.map(({ name }) => canonicalValue(cell(row, name))).join(' ')))

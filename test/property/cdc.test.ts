@@ -131,8 +131,7 @@ function fedRows(t: EventTable): string[] {
   return rows.sort()
 }
 
-/** As many as fit into the time. */
-const runs = { numRuns: 15, interruptAfterTimeLimit: 20_000 }
+const runs = { numRuns: Number(process.env.LAKEWRIGHT_PROPERTY_RUNS ?? 6) }
 
 test('any division of a history into loads, in any order and with repeats, makes the table that its order makes', async () => {
   await fc.assert(

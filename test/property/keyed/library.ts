@@ -126,8 +126,9 @@ function readable(scenario: Scenario): Scenario {
 
 /** In a local folder files are put together from their own bytes wherever that is possible, however little they hold. */
 async function agree(scenario: Scenario, place: () => Promise<Place>, options: AgreeOptions = {}): Promise<void> {
+  if (place !== local) return await agreeAt(scenario, place, options)
   const measured = { ...patchCosts }
-  if (place === local) Object.assign(patchCosts, { perGroup: 0, gain: 100, smallRows: 0, mostSmall: 0 })
+  Object.assign(patchCosts, { perGroup: 0, gain: 100, smallRows: 0, mostSmall: 0 })
   try {
     await agreeAt(scenario, place, options)
   } finally {
