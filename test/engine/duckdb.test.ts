@@ -189,6 +189,20 @@ describe('errors', () => {
       expect(wrapEngineError(new Error(message), settings)).toMatchObject({ code: 'unavailable' })
   })
 
+  test('of the memory something is left beside the engine, but for partitioned writes, which cannot spill', async () => {
+    const limit = `SELECT current_setting('memory_limit') AS x`
+    expect(await engine.rows(limit)).toEqual([{ x: '715.1 MiB' }])
+    const into = { folder, name: 'limits', fieldIds: {} }
+    const [file] = await engine.copy(`${limit}, 'v' AS p`, { ...into, partitionBy: ['p'] })
+    expect(await engine.rows(`SELECT x FROM read_parquet('${file?.path}', hive_partitioning = false)`)).toEqual([
+      { x: '953.6 MiB' },
+    ])
+    expect(await engine.rows(limit)).toEqual([{ x: '715.1 MiB' }])
+    const small = await openDuckDB({ memory: '200MB', threads: 1, spillFolder: join(folder, 'half') })
+    expect(await small.rows(limit)).toEqual([{ x: '95.3 MiB' }])
+    await small.close()
+  })
+
   test('more than memory holds spills', async () => {
     const small = await openDuckDB({ memory: '150MB', threads: 2, spillFolder: join(folder, 'spills') })
     await small.run('CREATE TABLE t AS SELECT i, hash(i) AS h, hash(i + 1) AS k FROM range(12000000) r(i)')
