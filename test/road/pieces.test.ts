@@ -41,7 +41,18 @@ const modes: [string, (table: Table) => Promise<Receipt>, (table: Table) => Prom
       ),
     (table) => table.cdc([...changed.map((one) => event('U', 2, one)), event('D', 2, row(3, 'a'))], { opColumn: 'op' }),
   ],
-  ['scd2', (table) => table.scd2(before, at(19)), (table) => table.scd2(after, at(20))],
+  [
+    'scd2',
+    (table) => table.scd2(before, at(19)),
+    async (table) => {
+      // The versions of the same instant are made anew, some of them in the other partition.
+      await table.scd2(
+        after.map((one) => ({ ...one, region: one.id > 4 ? one.region : 'b', name: 'wrong' })),
+        at(20),
+      )
+      return await table.scd2(after, at(20))
+    },
+  ],
 ]
 
 // What lies on a store is compared by hashes, and what lies here by values.
