@@ -12,7 +12,7 @@ import { findColumn, foldName } from '../schema/names.js'
 import { quoteIdentifier, quoteText } from '../schema/quote.js'
 import type { Field } from '../schema/types.js'
 import { changeDataKey, tombstonesKey } from '../store/keys.js'
-import { copyJoin, spoolFormat } from './compare/joined.js'
+import { copyJoins, spoolFormat } from './compare/joined.js'
 import { keyRanges } from './compare/ranges.js'
 import { imagesSql } from './compare/values.js'
 import { fingerprintName } from './fingerprint.js'
@@ -159,22 +159,18 @@ async function compare(ask: Compare, files: readonly string[], ctx: ExecutorCont
   if (ranges.length > 1 && !(await hasColumn(files, column, ctx))) return undefined
   await defineReads(ctx, old)
   const folder = await newKeptFolder(ctx)
-  const spooled: string[] = []
-  let joined: number | undefined = 0
-  for (const [i, range] of ranges.entries()) {
-    const sql = imagesSql({
+  const joins = ranges.map((range, i) => ({
+    select: imagesSql({
       old: `(SELECT * FROM ${quoteIdentifier(old.alias)} WHERE ${range})`,
       new: `(SELECT * FROM (${ask.sql}) WHERE ${range})`,
       ...{ schema, key: ask.key, compared: ask.compared },
       held,
       places: ['__lw_file', '__lw_row'],
-    })
-    const path = join(folder, `${i}.kept`)
-    const given = await copyJoin(engine, sql, path, run)
-    joined = given === undefined || joined === undefined ? undefined : joined + given
-    spooled.push(path)
-  }
-  await defineView(ctx, ask.name, spoolSql(spooled))
+    }),
+    path: join(folder, `${i}.kept`),
+  }))
+  const joined = await copyJoins(engine, joins, run)
+  await defineView(ctx, ask.name, spoolSql(joins.map(({ path }) => path)))
   return await comparedRows(ask.name, joined, ctx)
 }
 

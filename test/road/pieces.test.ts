@@ -68,3 +68,15 @@ test.each(kinds)('%s', async (mode, first, second, make) => {
   expect(rows).toEqual(after.toSorted((a, b) => a.id - b.id))
   expect((await table.verify({ deep: true })).problems).toEqual([])
 })
+
+test.each([localPlace, memoryPlace])(
+  'a table whose column is called like the engine’s row numbers is refused, and stays',
+  async (make) => {
+    await using place = await make()
+    await using table = await openTable(place.url, { store: place.store, key: ['id'] })
+    await table.sync([1, 2, 3].map((id) => ({ id, file_row_number: id })))
+    const changed = [1, 2, 4].map((id) => ({ id, file_row_number: 7 * id }))
+    await expect(table.sync(changed, { maxDeleteRatio: 1 })).rejects.toMatchObject({ code: 'unsupported' })
+    expect((await table.snapshot()).version).toBe(0)
+  },
+)

@@ -7,6 +7,7 @@
  *   views     lw_changes, lw_removed, lw_added
  */
 import type { AddFile } from '../../manifest/actions.js'
+import { findColumn } from '../../schema/names.js'
 import { quoteIdentifier } from '../../schema/quote.js'
 import { fingerprintPartsSql } from '../../stage/fingerprint.js'
 import type { Compared, Reads } from '../../stage/port.js'
@@ -39,6 +40,8 @@ export function* byValues(
   const { key, rowHash, schema, settings } = ctx
   // Of rows with one key the last is to be found, or there is nothing to compare them with.
   if (files.length === 0 || (settings.onDuplicate ?? 'fail') !== 'fail') return undefined
+  // Where an old row lies cannot be told beside such a column: that is refused where it is asked.
+  if (findColumn(schema, 'file_row_number') !== undefined) return undefined
   assertKeyTypes(schema, key)
   const input: UniqueRows = { name: rows.name, rows: rows.read, ignored: 0 }
   const columns = schema.map(({ name }) => name)

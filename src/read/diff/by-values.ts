@@ -1,6 +1,6 @@
 /** Compare all columns of two relations, by one full outer join or, in ranges of the key, by several. */
 import { join } from 'node:path'
-import { copyJoin } from '../../stage/compare/joined.js'
+import { copyJoins } from '../../stage/compare/joined.js'
 import { imagesSql } from '../../stage/compare/values.js'
 import {
   changesFolder,
@@ -22,12 +22,11 @@ export async function byValues(work: Work, rows: RowCounts, ranges: readonly str
   const { engine, run, folder, schema, key } = work
   // A null is in no range.
   if (ranges.length > 1) await refuseNulls(work)
-  let joined: number | undefined = 0
-  for (const [i, range] of ranges.entries()) {
-    const path = join(folder, changesFolder, `${String(i).padStart(5, '0')}.parquet`)
-    const given = await copyJoin(engine, joinSql(work, rows, range), path, run)
-    joined = given === undefined || joined === undefined ? undefined : joined + given
-  }
+  const joins = ranges.map((range, i) => ({
+    select: joinSql(work, rows, range),
+    path: join(folder, changesFolder, `${String(i).padStart(5, '0')}.parquet`),
+  }))
+  const joined = await copyJoins(engine, joins, run)
   const keyColumns = (alias: 'n' | 'o'): string[] => key.map((name) => `${alias}${indexOf(schema, name)}`)
   const alone = {
     new: { rows: `__lw_change = 'i'`, of: `__lw_change <> 'd'`, key: keyColumns('n') },

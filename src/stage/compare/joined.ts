@@ -34,6 +34,20 @@ export async function copyJoin(
   }
 }
 
+/** The same of several joins whose rows are disjoint: how many they gave together. */
+export async function copyJoins(
+  engine: Engine,
+  joins: readonly { select: string; path: string }[],
+  run: RunOptions,
+): Promise<number | undefined> {
+  let rows: number | undefined = 0
+  for (const { select, path } of joins) {
+    const given = await copyJoin(engine, select, path, run)
+    rows = given === undefined || rows === undefined ? undefined : rows + given
+  }
+  return rows
+}
+
 interface Operator {
   operator_name?: string
   operator_cardinality?: number
